@@ -1,0 +1,2 @@
+//! The `peering` program.
+fn main() {}

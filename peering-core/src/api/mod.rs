@@ -1,0 +1,3 @@
+//! JSON shapes of the HTTP API, shared by server and command line, in Consul's field names.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Acts: services, stores, certificates, HTTP and gRPC.
+
+pub mod store;

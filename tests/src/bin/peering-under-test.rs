@@ -1,0 +1,2 @@
+//! Same entry point.
+fn main() {}
