@@ -97,6 +97,9 @@ pub struct Peering {
     /// Where the peer says it is.
     #[serde(rename = "Remote", default)]
     pub remote: Remote,
+    /// The peer's trust domain before it changed with a promotion: ours, absent unless it did.
+    #[serde(rename = "TrustDomainChangedFrom", default, skip_serializing_if = "Option::is_none")]
+    pub trust_domain_changed_from: Option<String>,
 }
 
 /// Live facts of a peer stream; every key is always written.
@@ -159,6 +162,7 @@ mod tests {
             create_index: 89,
             modify_index: 89,
             remote: Remote::default(),
+            trust_domain_changed_from: None,
         };
         assert_eq!(
             serde_json::to_string(&peering).unwrap(),
