@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, Request};
 use http::request::Parts;
 
 use super::error::HttpError;
-use crate::bounds::HTTP_BODY_BYTES_MAX;
+use crate::bounds::BODY_BYTES_MAX;
 use crate::listen::Caller;
 use crate::service::access::Actor;
 
@@ -62,7 +62,7 @@ fn form_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 pub(crate) async fn body(request: Request) -> Result<Bytes, HttpError> {
     Bytes::from_request(request, &()).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(_) => HttpError::too_large(format!(
-            "request body: expected at most {HTTP_BODY_BYTES_MAX} bytes, sent whole; got more, or a broken transfer"
+            "request body: expected at most {BODY_BYTES_MAX} bytes, sent whole; got more, or a broken transfer"
         )),
         other => HttpError::bad_request(other.body_text()),
     })

@@ -23,7 +23,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, get, on, post};
 use http::header::{HeaderValue, VARY};
 
-use crate::bounds::HTTP_BODY_BYTES_MAX;
+use crate::bounds::BODY_BYTES_MAX;
 use crate::service::Service;
 
 /// What handlers share.
@@ -50,7 +50,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/status/leader", only("OPTIONS,GET", on(MethodFilter::GET, v1::status::leader)))
         .layer(middleware::from_fn(consul_headers))
         .fallback(error::unknown_path)
-        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(guard::refuse_strangers))
         .with_state(app)
 }

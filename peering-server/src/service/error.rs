@@ -34,6 +34,9 @@ pub enum ServiceError {
         /// The bound.
         max: usize,
     },
+    /// A token that ends as soon as it is made.
+    #[error("TTL: expected at least 1s, got {0:?}")]
+    TtlTooShort(std::time::Duration),
     /// The token would be longer than our own decoder accepts.
     #[error("the token would have {got} bytes, more than the {max} that are accepted; give less in Meta or ServerExternalAddresses")]
     TokenTooLong {

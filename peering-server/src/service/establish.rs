@@ -16,11 +16,13 @@ use peering_core::peering::Dialed;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
 use peering_core::secrets::{BeginEstablish, Command, CompleteEstablish, PeerDetails, SealedSecret};
 use peering_core::token::{UnverifiedToken, VerifiedToken};
+use peering_core::trust::TrustAnchors;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::{Service, ServiceError};
+use crate::entropy::fraction;
 use crate::keyring::Label;
 
 /// New attempts to exchange are started for this long, as Consul does.
@@ -37,6 +39,14 @@ pub struct EstablishRequest {
     pub token: String,
     /// Metadata; replaces what the peering had.
     pub meta: BTreeMap<String, String>,
+}
+
+/// A request whose name, token and metadata are in order.
+#[derive(Debug, Clone)]
+pub struct CheckedEstablish {
+    name: PeerName,
+    token: VerifiedToken,
+    meta: Meta,
 }
 
 /// Everything needed to ask one address of an acceptor for a stream secret.
@@ -128,27 +138,36 @@ fn multi_error(failures: &[(String, CallError)]) -> String {
 }
 
 impl Service {
+    /// Checks a request to establish. Consul does so before it asks who is calling.
+    ///
+    /// # Errors
+    /// [`ServiceError`] for a bad name, token or metadata.
+    pub fn check_establish(&self, request: EstablishRequest) -> Result<CheckedEstablish, ServiceError> {
+        let name = PeerName::parse(&request.name)?;
+        let token = UnverifiedToken::decode(&request.token)?.verify(self.clock.now())?;
+        let meta = Meta::parse(request.meta)?;
+        Ok(CheckedEstablish { name, token, meta })
+    }
+
     /// Uses a peering token. The stream is opened afterwards, by the dial loop.
     ///
     /// # Errors
     /// [`ServiceError`]; one that says that a new token is needed is final, others may be tried again with the same
     /// token.
-    pub async fn establish(&self, request: EstablishRequest) -> Result<(), ServiceError> {
-        let name = PeerName::parse(&request.name)?;
-        let token = UnverifiedToken::decode(&request.token)?.verify(self.clock.now())?;
-        let meta = Meta::parse(request.meta)?;
-        if token.trust().is_none() && !self.allow_plaintext {
+    pub async fn establish(&self, request: CheckedEstablish) -> Result<(), ServiceError> {
+        let CheckedEstablish { name, token, meta } = request;
+        if token.trust.is_none() && !self.allow_plaintext {
             return Err(ServiceError::PlaintextToken);
         }
-        if token.server_name() == self.cluster.server_name() {
-            return Err(ServiceError::SameCluster(token.server_name().to_owned()));
+        if token.server_name == self.cluster.server_name() {
+            return Err(ServiceError::SameCluster(token.server_name));
         }
-        for warning in token.warnings() {
+        for warning in &token.warnings {
             warn!(peer_name = name.as_str(), %warning, "a CA entry of the peering token is not used");
         }
         let details = details_of(&token, meta);
         let id = self.begin_establish(&name, &details).await?;
-        let stream_secret = self.exchange_ring(&details, token.establishment_secret()).await?;
+        let stream_secret = self.exchange_ring(&details, &token.establishment_secret).await?;
         self.complete_establish(&name, id, details, &stream_secret).await
     }
 
@@ -192,7 +211,7 @@ impl Service {
                 }
                 Err(error) => failures.push((address.to_string(), error)),
             }
-            let pause = EXCHANGE_PAUSE + EXCHANGE_PAUSE.mul_f64(self.entropy.fraction() / 4.0);
+            let pause = EXCHANGE_PAUSE + EXCHANGE_PAUSE.mul_f64(fraction(self.entropy.as_ref()) / 4.0);
             if started.elapsed() + pause >= EXCHANGE_ATTEMPTS_FOR {
                 break;
             }
@@ -230,20 +249,18 @@ impl Service {
 }
 
 fn details_of(token: &VerifiedToken, meta: Meta) -> PeerDetails {
-    let manual_addresses = token.manual_server_addresses().to_vec();
-    let server_addresses = token.server_addresses().to_vec();
-    let token_addresses = [manual_addresses.as_slice(), server_addresses.as_slice()].concat();
+    let token_addresses = [token.manual_server_addresses.as_slice(), &token.server_addresses].concat();
     PeerDetails {
         dialed: Dialed {
-            remote_id: token.peer_id().to_owned(),
-            server_name: token.server_name().to_owned(),
-            manual_addresses,
-            server_addresses,
+            remote_id: token.remote_id.clone(),
+            server_name: token.server_name.clone(),
+            manual_addresses: token.manual_server_addresses.clone(),
+            server_addresses: token.server_addresses.clone(),
             token_addresses,
-            plaintext: token.trust().is_none(),
+            plaintext: token.trust.is_none(),
         },
-        roots: token.trust().map(|trust| trust.pems()).unwrap_or_default(),
-        remote: token.remote().clone(),
+        roots: token.trust.as_ref().map(TrustAnchors::pems).unwrap_or_default(),
+        remote: token.remote.clone(),
         meta,
     }
 }

@@ -6,6 +6,7 @@
 pub mod access;
 mod cleanup;
 pub mod cluster;
+pub mod dial_target;
 pub mod error;
 pub mod establish;
 pub mod outbox;

@@ -1,6 +1,7 @@
 //! Generate a token, read, list and delete peerings.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use peering_core::foreign;
@@ -11,13 +12,15 @@ use peering_core::peering::{Peering, Reported};
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::EstablishmentSecret;
 use peering_core::secrets::{Command, GenerateToken};
-use peering_core::token::{PeeringToken, TOKEN_ADDRESSES_MAX, TOKEN_TEXT_BYTES_MAX};
+use peering_core::token::{ADDRESSES_MAX, PeeringToken, TOKEN_BYTES_MAX};
 
 use super::status::StreamReport;
 use super::{Service, ServiceError};
 use crate::store::record::decode;
 use crate::store::{Record, Revision, key};
 
+/// Shortest life of a token: the text in it has whole seconds.
+const TOKEN_TTL_MIN: Duration = Duration::from_secs(1);
 /// Peerings read from the store at once.
 const LIST_PAGE_ROWS: usize = 1_024;
 
@@ -32,8 +35,25 @@ pub struct TokenRequest {
     pub meta: BTreeMap<String, String>,
     /// Addresses that the peer is to dial instead of ours; copied as they are.
     pub external_addresses: Vec<String>,
-    /// When the token ends by itself.
-    pub expires: Option<Timestamp>,
+    /// How long the token may be used; for ever if there is no limit.
+    pub ttl: Option<Duration>,
+}
+
+/// A request that passed every check that needs neither the store nor the caller's rights.
+#[derive(Debug, Clone)]
+pub struct CheckedTokenRequest {
+    name: PeerName,
+    meta: Meta,
+    external_addresses: Vec<String>,
+    expires: Option<Timestamp>,
+}
+
+impl CheckedTokenRequest {
+    /// Returns the addresses that the peer is to dial instead of ours.
+    #[must_use]
+    pub fn external_addresses(&self) -> &[String] {
+        &self.external_addresses
+    }
 }
 
 /// A peering as it is shown: the record, its indexes, and what its stream is doing.
@@ -61,27 +81,45 @@ pub struct Indexed<T> {
 }
 
 impl Service {
-    /// Issues a peering token. An older unused token for the same name loses its use.
+    /// Checks a request for a token. Consul does so before it asks who is calling.
     ///
     /// # Errors
-    /// [`ServiceError`] for a bad name or metadata, a peering that we dial, or one that is being deleted.
-    ///
-    /// # Security
-    /// The returned text carries the establishment secret; the store keeps its hash.
-    pub async fn generate_token(&self, request: TokenRequest) -> Result<String, ServiceError> {
+    /// [`ServiceError`] for a bad name, metadata, partition or life.
+    pub fn check_token_request(&self, request: TokenRequest) -> Result<CheckedTokenRequest, ServiceError> {
         check_partition(&request.partition)?;
         let name = PeerName::parse(&request.name)?;
         let meta = Meta::parse(request.meta)?;
-        let addresses = request.external_addresses.len().max(self.advertised.len());
-        if addresses > TOKEN_ADDRESSES_MAX {
-            return Err(ServiceError::TooManyAddresses { got: addresses, max: TOKEN_ADDRESSES_MAX });
+        let got = request.external_addresses.len();
+        if got > ADDRESSES_MAX {
+            return Err(ServiceError::TooManyAddresses { got, max: ADDRESSES_MAX });
         }
+        let expires = match request.ttl {
+            None => None,
+            Some(ttl) if ttl < TOKEN_TTL_MIN => return Err(ServiceError::TtlTooShort(ttl)),
+            // Whole seconds, as the token prints it; later than any time there is means for ever.
+            Some(ttl) => {
+                let at = self.clock.now().checked_add(ttl).ok();
+                at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
+            }
+        };
+        Ok(CheckedTokenRequest { name, meta, external_addresses: request.external_addresses, expires })
+    }
+
+    /// Issues a peering token. An older unused token for the same name loses its use.
+    ///
+    /// # Errors
+    /// [`ServiceError`] for a peering that we dial or that is being deleted, and for a token that nobody could read.
+    ///
+    /// # Security
+    /// The returned text carries the establishment secret; the store keeps its hash.
+    pub async fn generate_token(&self, request: CheckedTokenRequest) -> Result<String, ServiceError> {
+        let CheckedTokenRequest { name, meta, external_addresses, expires } = request;
         let establishment_secret = EstablishmentSecret::from_random(self.entropy.bytes16());
         let token_id = TokenId::from_uuid(self.entropy.uuid());
         let candidate_id = PeeringId::from_uuid(self.entropy.uuid());
         let mut token = PeeringToken {
             ca: self.cluster.roots(),
-            manual_server_addresses: request.external_addresses,
+            manual_server_addresses: external_addresses,
             server_addresses: self.advertised.iter().map(|address| address.as_str().to_owned()).collect(),
             server_name: self.cluster.server_name().to_owned(),
             // The id is known once core has decided; every id is printed at the same length.
@@ -91,11 +129,11 @@ impl Service {
             peer_name: Some(name.as_str().to_owned()),
             token_id: Some(token_id.to_string()),
             meta: meta.pairs().clone(),
-            expires_at: request.expires,
+            expires_at: expires,
         };
         let bytes = token.encode().len();
-        if bytes > TOKEN_TEXT_BYTES_MAX {
-            return Err(ServiceError::TokenTooLong { got: bytes, max: TOKEN_TEXT_BYTES_MAX });
+        if bytes > TOKEN_BYTES_MAX {
+            return Err(ServiceError::TokenTooLong { got: bytes, max: TOKEN_BYTES_MAX });
         }
         let secret = token.establishment_secret.hash();
         let transition = self
@@ -106,7 +144,7 @@ impl Service {
                     meta: meta.clone(),
                     token: token_id,
                     secret,
-                    expires: request.expires,
+                    expires,
                 }))
             })
             .await?;

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use peering_core::api::body::decode_generate_token;
 use peering_core::api::v1::GenerateTokenResponse;
+use peering_core::duration;
 
 use crate::http::App;
 use crate::http::answer;
@@ -24,20 +25,19 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
         return Err(HttpError::bad_request("PeerName is required in the payload when generating a new peering token."));
     }
     asked.refuse_partition()?;
-    if wanted.ttl.is_some() {
-        return Err(HttpError::bad_request("TTL: this server does not issue expiring tokens yet; leave the key out"));
-    }
-    let request = TokenRequest {
+    let ttl = wanted.ttl.as_deref().map(duration::parse).transpose().map_err(|error| {
+        HttpError::bad_request(format!("TTL: {error}"))
+    })?;
+    let checked = app.service.check_token_request(TokenRequest {
         name: wanted.peer_name,
         partition: wanted.partition,
         meta: wanted.meta,
         external_addresses: wanted.server_external_addresses,
-        expires: None,
-    };
-    app.service.check_token_request(&request)?;
+        ttl,
+    })?;
     app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
-    let warnings = app.service.address_warnings(&request.external_addresses);
-    let peering_token = app.service.generate_token(request).await?;
+    let warnings = app.service.address_warnings(checked.external_addresses());
+    let peering_token = app.service.generate_token(checked).await?;
     let response = answer::json(&app, &asked, &GenerateTokenResponse { peering_token });
     Ok(answer::with_warnings(response, &warnings))
 }
