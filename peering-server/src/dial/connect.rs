@@ -239,3 +239,180 @@ pub fn once(
         std::future::ready(socket.ok_or_else(|| io::ErrorKind::NotConnected.into()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::listen::{Connection, ListenerEntry, serve};
+    use crate::tls::fixture::{Cluster, NAME};
+
+    const ANY: AddressOrigin = AddressOrigin::Token;
+
+    fn dialer() -> Dialer {
+        Dialer::new(DialPolicy::default())
+    }
+
+    fn tls(config: ClientConfig, name: &str) -> DialSecurity {
+        DialSecurity::tls(config, name).unwrap()
+    }
+
+    /// Serves an echo on the cluster's peer listener.
+    async fn echo(cluster: &Cluster) -> ServerAddress {
+        let listener = ListenerEntry::peer("127.0.0.1:0".parse().unwrap(), cluster.server()).bind().await.unwrap();
+        let address = listener.tcp_address().unwrap();
+        let handler = |connection: Connection| async move {
+            let (socket, _admission) = connection.into_parts();
+            let (mut read, mut write) = tokio::io::split(socket);
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        };
+        tokio::spawn(serve(listener, handler, CancellationToken::new()));
+        address.into()
+    }
+
+    async fn listening() -> (TcpListener, ServerAddress) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().into();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_shows_the_right_certificate_is_connected() {
+        let cluster = Cluster::new();
+        let address = echo(&cluster).await;
+        let mut socket = dialer().dial(&address, ANY, &tls(cluster.client(), NAME)).await.unwrap();
+        assert!(socket.speaks_h2());
+        socket.write_all(b"ping").await.unwrap();
+        let mut heard = [0; 4];
+        socket.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"ping");
+    }
+
+    #[tokio::test]
+    async fn a_host_name_is_resolved() {
+        let cluster = Cluster::new();
+        let address = format!("localhost:{}", echo(&cluster).await.port());
+        let address = ServerAddress::parse(&address).unwrap();
+        dialer().dial(&address, ANY, &tls(cluster.client(), NAME)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_fault_of_the_handshake_has_its_category() {
+        let (cluster, other) = (Cluster::new(), Cluster::new());
+        let address = echo(&cluster).await;
+        let mut late = Cluster::new();
+        late.keeper = crate::ca::LeafKeeper::start(
+            Arc::clone(&late.authority),
+            peering_core::name::Datacenter::parse("dc1").unwrap(),
+            late.clock.now() - jiff::SignedDuration::from_hours(80),
+        )
+        .unwrap();
+        let expired = echo(&late).await;
+        for (address, security, expected) in [
+            (&address, tls(other.client(), NAME), TlsFailure::UnknownIssuer),
+            (&address, tls(cluster.client(), "example.com"), TlsFailure::UnknownServerName),
+            (&expired, tls(late.client(), NAME), TlsFailure::Expired),
+        ] {
+            let failed = dialer().dial(address, ANY, &security).await.unwrap_err();
+            assert!(matches!(failed, DialError::Tls(failure) if failure == expected), "{failed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_for_another_name_is_named_as_such() {
+        let cluster = Cluster::new();
+        let elsewhere = "elsewhere.example";
+        let server = crate::tls::ServerTls::new([(elsewhere.to_owned(), cluster.keeper.slot())], &[]).unwrap();
+        let (listener, address) = listening().await;
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let _ = server.accept(stream).await;
+        });
+        let failed = dialer().dial(&address, ANY, &tls(cluster.client(), elsewhere)).await.unwrap_err();
+        assert!(matches!(failed, DialError::Tls(TlsFailure::WrongName)), "{failed:?}");
+        assert!(!failed.to_string().contains("peering.11111111"), "the presented names are the peer's words");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_tls_server_is_named_as_such() {
+        let cluster = Cluster::new();
+        let (listener, address) = listening().await;
+        tokio::spawn(async move {
+            for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b""] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                // The hello is read, or closing the connection would reset it.
+                stream.read_buf(&mut Vec::with_capacity(1 << 14)).await.unwrap();
+                stream.write_all(answer).await.unwrap();
+            }
+        });
+        for expected in [TlsFailure::NotTls, TlsFailure::Closed] {
+            let failed = dialer().dial(&address, ANY, &tls(cluster.client(), NAME)).await.unwrap_err();
+            assert!(matches!(failed, DialError::Tls(failure) if failure == expected), "{failed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn plaintext_is_just_tcp() {
+        let (listener, address) = listening().await;
+        let (dialed, accepted) =
+            tokio::join!(async { dialer().dial(&address, ANY, &DialSecurity::Plaintext).await }, listener.accept());
+        let (Socket::Tcp(dialed), (accepted, _)) = (dialed.unwrap(), accepted.unwrap()) else { panic!() };
+        assert_eq!(dialed.local_addr().unwrap(), accepted.peer_addr().unwrap());
+        assert!(dialed.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_no_connection() {
+        let (listener, address) = listening().await;
+        drop(listener);
+        let failed = dialer().dial(&address, ANY, &DialSecurity::Plaintext).await.unwrap_err();
+        assert!(matches!(failed, DialError::Connect(_)), "{failed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_given_up_after_the_limit() {
+        let cluster = Cluster::new();
+        // It connects, since the system answers for the listener, and nobody shakes hands.
+        let (_listener, address) = listening().await;
+        let dialer = Dialer { limit: Duration::from_millis(50), ..dialer() };
+        let failed = dialer.dial(&address, ANY, &tls(cluster.client(), NAME)).await.unwrap_err();
+        assert!(matches!(failed, DialError::TimedOut { doing: "shaking hands", .. }), "{failed:?}");
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_dialed_is_not_even_connected_to() {
+        let (listener, address) = listening().await;
+        let port = address.port();
+        let public = AddressOrigin::Stream { nearest_in_token: Reach::Public };
+        for (host, origin, expected) in [
+            ("", ANY, DialRefusal::EmptyHost),
+            ("0.0.0.0", ANY, DialRefusal::Unspecified),
+            ("[::]", ANY, DialRefusal::Unspecified),
+            ("[fe80::1]", ANY, DialRefusal::LinkLocal),
+            ("[::ffff:169.254.169.254]", ANY, DialRefusal::LinkLocal),
+            ("127.0.0.1", public, DialRefusal::Loopback),
+            ("localhost", public, DialRefusal::Loopback),
+        ] {
+            let address = ServerAddress::parse(&format!("{host}:{port}")).unwrap();
+            let refused = dialer().dial(&address, origin, &DialSecurity::Plaintext).await.unwrap_err();
+            assert!(matches!(refused, DialError::Refused(refusal) if refusal == expected), "{host}: {refused:?}");
+        }
+        // The next connection is ours, so there was none before it.
+        let ours = TcpStream::connect((address.host(), port)).await.unwrap();
+        let (_, first) = listener.accept().await.unwrap();
+        assert_eq!(first, ours.local_addr().unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_nearest_address_of_a_token_counts() {
+        let parse = |texts: &[&str]| texts.iter().map(|text| ServerAddress::parse(text).unwrap()).collect::<Vec<_>>();
+        assert_eq!(nearest(&[]).await, Reach::Public);
+        assert_eq!(nearest(&parse(&["192.0.2.1:1"])).await, Reach::Public);
+        assert_eq!(nearest(&parse(&["192.0.2.1:1", "10.0.0.1:1"])).await, Reach::Private);
+        assert_eq!(nearest(&parse(&["127.0.0.1:1", "10.0.0.1:1"])).await, Reach::Loopback);
+        assert_eq!(nearest(&parse(&[":1", "localhost:1"])).await, Reach::Loopback);
+    }
+}

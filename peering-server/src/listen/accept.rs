@@ -40,8 +40,9 @@ impl Connection {
         matches!(self.socket, Socket::Unix(_))
     }
 
-    /// Takes it apart; the admission must live as long as the socket.
-    pub(super) fn into_parts(self) -> (Socket, Admission) {
+    /// Takes it apart. The admission must live as long as the socket: it is the place that the connection holds.
+    #[must_use]
+    pub fn into_parts(self) -> (Socket, Admission) {
         (self.socket, self.admission)
     }
 }

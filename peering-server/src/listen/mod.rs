@@ -28,7 +28,7 @@ use crate::bounds;
 use crate::tls::ServerTls;
 
 pub use accept::{Connection, serve};
-pub use gate::{AcceptedOpen, ConnectionGuard};
+pub use gate::{AcceptedOpen, Admission, ConnectionGuard};
 pub use unix::{UnixSocket, UnixSocketError};
 
 /// Where a listener listens.

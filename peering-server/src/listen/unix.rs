@@ -249,7 +249,9 @@ mod tests {
         fs::write(&file, "precious").unwrap();
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        for path in [&file, &link, &directory.path().to_owned()] {
+        let folder = directory.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        for path in [&file, &link, &folder] {
             assert!(matches!(UnixSocket::bind(path), Err(UnixSocketError::NotASocket { .. })), "{path:?}");
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");

@@ -4,6 +4,10 @@
 //! certificate anew. The hybrid key exchange X25519MLKEM768 is offered and preferred on both sides.
 
 pub mod client;
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod handshake_tests;
 pub mod server;
 
 use std::sync::{Arc, LazyLock};
