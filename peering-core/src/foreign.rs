@@ -32,6 +32,34 @@ pub fn quoted(text: &str) -> String {
     quoted
 }
 
+/// Escapes control, bidirectional and other invisible characters and cuts the text at `characters_max`, without quotes:
+/// for a message that a peer sent, inside a sentence of ours.
+///
+/// # Examples
+/// ```
+/// use peering_core::foreign::escaped;
+/// assert_eq!(escaped("it's \"no\"\n", 256), r#"it's "no"\n"#);
+/// assert_eq!(escaped("abcdef", 3), "abc");
+/// ```
+#[must_use]
+pub fn escaped(text: &str, characters_max: usize) -> String {
+    let mut escaped = String::new();
+    for c in text.chars().take(characters_max) {
+        match c {
+            '\'' | '"' | '\\' => escaped.push(c),
+            _ => escaped.extend(c.escape_debug()),
+        }
+    }
+    escaped
+}
+
+/// Cuts a text at so many bytes, between characters: for a caller's own input that is repeated to that caller.
+#[must_use]
+pub fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=text.len().min(bytes_max)).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or_default()]
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

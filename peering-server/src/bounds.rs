@@ -87,3 +87,15 @@ mod tests {
         const { assert!(TOKEN_BYTES_MAX * 2 <= BODY_BYTES_MAX) };
     }
 }
+
+/// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
+/// cluster has.
+pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
+/// Most events that wait for a consumer before writes are refused: about a gigabyte in the store.
+pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
+/// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
+pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
+/// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
+pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// Most tombstones kept, the newest.
+pub const TOMBSTONES_MAX: usize = 10_000;

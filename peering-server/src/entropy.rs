@@ -30,6 +30,14 @@ pub trait Entropy: Send + Sync {
     }
 }
 
+/// Draws a number from 0 up to, and not including, 1: for jitter, not for secrets.
+#[must_use]
+pub fn fraction(entropy: &dyn Entropy) -> f64 {
+    let mut bytes = [0; 4];
+    entropy.fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}
+
 /// The generator of AWS-LC, seeded by the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;

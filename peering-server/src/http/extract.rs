@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::error::HttpError;
 use crate::bounds::BODY_BYTES_MAX;
-use crate::listen::Caller;
+use crate::listen::http::Caller;
 use crate::service::access::Actor;
 
 /// The parts of a request that every handler looks at.

@@ -11,7 +11,7 @@ use http::uri::Authority;
 use peering_core::foreign;
 
 use super::error::HttpError;
-use crate::listen::Caller;
+use crate::listen::http::Caller;
 
 pub(super) async fn refuse_strangers(request: Request, next: Next) -> Response {
     match check(&request) {

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use peering_core::foreign;
 use peering_core::id::PeeringId;
-use peering_core::peerstream::{Answer, Open, Refusal, Session, StatusCode};
+use peering_core::peerstream::{Answer, PEER_MESSAGE_CHARS_MAX, Open, Refusal, Session, StatusCode};
 use peering_core::secret::{EstablishmentSecret, Redemption};
 use peering_core::secrets;
 use tokio::sync::mpsc;
@@ -17,8 +18,8 @@ use tracing::{error, info, warn};
 use super::Shared;
 use super::bounded::Opened;
 use super::driver::{self, Accepted, Decision, Driver, FRAMES_WAITING_MAX, Inbound, Outbound};
-use super::proto::peer_stream_service_server::PeerStreamService;
-use super::proto::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
+use super::proto::peerstream::peer_stream_service_server::PeerStreamService;
+use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
 use crate::listen::ConnectionGuard;
 use crate::listen::grpc::PeerConnection;
 use crate::service::ServiceError;
@@ -90,7 +91,7 @@ async fn serve(
     let outcome = driver.run(decide).await;
     match outcome.result {
         Ok(()) => info!(source = ?source, "ending stream"),
-        Err(refusal) => info!(source = ?source, code = refusal.code.number(), reason = refusal.message, "ending stream"),
+        Err(refusal) => info!(source = ?source, code = refusal.code.number(), reason = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), "ending stream"),
     }
 }
 

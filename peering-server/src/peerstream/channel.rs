@@ -7,7 +7,7 @@ use peering_core::peering::Dialed;
 use thiserror::Error;
 use tonic::transport::{Channel, Endpoint};
 
-use super::proto::peer_stream_service_client::PeerStreamServiceClient;
+use super::proto::peerstream::peer_stream_service_client::PeerStreamServiceClient;
 use crate::bounds::{DIALER_PING_INTERVAL, DIALER_PING_TIMEOUT, FRAME_BYTES_MAX};
 use crate::clock::Clock;
 use crate::dial::connect::{nearest, once};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
-use peering_core::peerstream::{JITTER_MAX, Open, Redial, Refusal, Session, StatusCode};
+use peering_core::peerstream::{JITTER_MAX, Open, PEER_MESSAGE_CHARS_MAX, Redial, Refusal, Session, StatusCode};
 use peering_core::remote::RemoteInfo;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
@@ -54,7 +54,7 @@ pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::
         };
         info!(
             peer_name = target.name.as_str(), peer_id = %id, code = refusal.code.number(),
-            error = foreign::quoted(&refusal.message), retry_in = ?delay, "error managing peering stream"
+            error = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), retry_in = ?delay, "error managing peering stream"
         );
         tokio::select! {
             () = sleep(delay) => {}
@@ -98,7 +98,7 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize) -> Outc
         Ok(client) => client,
         Err(error) => {
             let message = format!("{address}: {}", chain(&error));
-            shared.board.unreachable(target.id, foreign::quoted(&message), service.now());
+            shared.board.unreachable(target.id, foreign::escaped(&message, PEER_MESSAGE_CHARS_MAX), service.now());
             return failed(Refusal::new(StatusCode::Unavailable, message));
         }
     };

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
-use peering_core::peerstream::{Action, Answer, Frame, Import, Offer, Open, Refusal, Resource, Session, TrustBundle};
+use peering_core::peerstream::{PEER_MESSAGE_CHARS_MAX, Action, Answer, Frame, Import, Offer, Open, Refusal, Resource, Session, StatusCode, TrustBundle};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tonic::{Status, Streaming};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::import;
-use super::proto::ReplicationMessage;
+use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
 use super::wire;
 use crate::service::Service;
@@ -167,16 +167,26 @@ impl<'a> Driver<'a> {
             match self.session.poll()? {
                 Action::Send(frame) => {
                     self.note_sent(&frame);
-                    self.unsent = Some(wire::encode(frame));
+                    match wire::encode(frame) {
+                        Ok(message) => self.unsent = Some(message),
+                        Err(error) => {
+                            error!(%error, "a frame cannot be sent, so the stream ends");
+                            self.session.end(Refusal::new(StatusCode::Internal, error.to_string()));
+                        }
+                    }
                 }
                 Action::HalfClose => self.outbound = Outbound::Closed,
                 Action::End(result) => return Some(result),
                 Action::Authorize(open) => self.deciding = Some(decide(open)),
                 Action::Store(import) => self.storing = self.store(import),
-                Action::PeerTerminated => self.note_termination().await,
+                Action::PeerTerminated => {
+                    if let Some(id) = self.stream.as_ref().map(|stream| stream.id) {
+                        note_termination(self.service, id).await;
+                    }
+                }
                 Action::Connected => self.connected_at = Some(now()),
                 Action::Rejected { url, nonce, refusal } => {
-                    let message = foreign::quoted(&refusal.message);
+                    let message = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX);
                     warn!(%url, nonce, code = refusal.code.number(), message, "client peer was unable to apply resource");
                 }
                 other => debug!(?other, "an action that this release does not know"),
@@ -205,7 +215,7 @@ impl<'a> Driver<'a> {
             },
             result = optional(&mut self.storing) => {
                 self.storing = None;
-                self.session.import_done(result);
+                self.session.import_done(result, now());
             }
             (answer, accepted) = optional(&mut self.deciding) => {
                 self.deciding = None;
@@ -255,19 +265,10 @@ impl<'a> Driver<'a> {
         Some(Box::pin(async move { import::store(service, board, ticket, id, import).await }))
     }
 
-    async fn note_termination(&self) {
-        if let Some(stream) = &self.stream
-            && let Err(error) = self.service.peer_terminated(stream.id).await
-        {
-            // The peer may tell again when it is dialed; until then the operator sees the peering as lost.
-            warn!(peer_id = %stream.id, %error, "the end of a peering could not be stored");
-        }
-    }
-
     async fn finish(mut self, result: Result<(), Refusal>) -> Outcome {
         if let Some(ticket) = self.ticket {
             let error = result.as_ref().err();
-            self.board.ended(ticket, error.map(|refusal| foreign::quoted(&refusal.message)));
+            self.board.ended(ticket, error.map(|refusal| foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX)));
         }
         let outbound = std::mem::replace(&mut self.outbound, Outbound::Closed);
         if let (Outbound::Acceptor(sender), Err(refusal)) = (outbound, &result) {
@@ -276,6 +277,14 @@ impl<'a> Driver<'a> {
         }
         let active_for = self.connected_at.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
         Outcome { result, active_for }
+    }
+}
+
+/// Stores that the peer ended a peering.
+async fn note_termination(service: &Service, id: PeeringId) {
+    if let Err(error) = service.peer_terminated(id).await {
+        // The peer may tell again when it is dialed; until then the operator sees the peering as lost.
+        error!(peer_id = %id, %error, "the end of a peering could not be stored");
     }
 }
 

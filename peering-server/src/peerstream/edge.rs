@@ -13,7 +13,7 @@ use tower::Service;
 
 use super::accept::Acceptor;
 use super::bounded::{Bounded, Opened};
-use super::proto::peer_stream_service_server::PeerStreamServiceServer;
+use super::proto::peerstream::peer_stream_service_server::PeerStreamServiceServer;
 use crate::bounds::FRAME_BYTES_MAX;
 
 /// Paths below this are served.

@@ -11,7 +11,7 @@ use tonic::{Code, Request, Status};
 
 use super::accept::REDEMPTION_KEY;
 use super::channel::{self, chain};
-use super::proto::ExchangeSecretRequest;
+use super::proto::peerstream::ExchangeSecretRequest;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::service::establish::{CallCode, CallError, ExchangeAsk, ExchangeClient};
@@ -48,5 +48,5 @@ fn call_error(status: &Status) -> CallError {
         Code::Internal => CallCode::Internal,
         _ => CallCode::Unknown,
     };
-    CallError { code, message: foreign::escaped(foreign::cut_chars(status.message(), PEER_MESSAGE_CHARS_MAX)) }
+    CallError { code, message: foreign::escaped(status.message(), PEER_MESSAGE_CHARS_MAX) }
 }

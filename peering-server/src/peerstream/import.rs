@@ -40,6 +40,7 @@ pub(super) async fn store(
         }
         // There is no catalogue here that instances could be put into; the list above tells what is offered.
         Resource::ExportedService(_) => Ok(()),
+        _ => Err(invalid("this release does not import resources of this type".to_owned())),
     }
 }
 

@@ -230,7 +230,7 @@ impl Service {
         let context = id.to_string();
         let sealed =
             self.keyring.seal(Label::DialerStreamSecret, context.as_bytes(), stream_secret.expose().as_bytes())?;
-        let sealed = SealedSecret(sealed.to_json());
+        let sealed = SealedSecret(serde_json::json!(sealed));
         let report = self.streams.report(id).await;
         let is_connected = report.is_some_and(|report| report.liveness == Liveness::Live);
         let secret = stream_secret.hash();

@@ -49,7 +49,7 @@ impl Service {
     /// # Errors
     /// [`KeyringError`] if the keyring is not the one that sealed it.
     pub fn unseal_stream_secret(&self, id: PeeringId, sealed: &SealedSecret) -> Result<StreamSecret, KeyringError> {
-        let sealed = Sealed::from_json(&sealed.0)?;
+        let sealed: Sealed = serde_json::from_value(sealed.0.clone()).map_err(|_| KeyringError::Tampered)?;
         let opened = self.keyring.unseal(Label::DialerStreamSecret, id.to_string().as_bytes(), &sealed)?;
         let text = std::str::from_utf8(&opened).map_err(|_| KeyringError::Tampered)?;
         Ok(StreamSecret::from_text(text))

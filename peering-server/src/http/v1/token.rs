@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use peering_core::api::body::decode_generate_token;
 use peering_core::api::v1::GenerateTokenResponse;
-use peering_core::duration;
+use peering_core::duration::GoDuration;
 
 use crate::http::App;
 use crate::http::answer;
@@ -25,9 +25,10 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
         return Err(HttpError::bad_request("PeerName is required in the payload when generating a new peering token."));
     }
     asked.refuse_partition()?;
-    let ttl = wanted.ttl.as_deref().map(duration::parse).transpose().map_err(|error| {
-        HttpError::bad_request(format!("TTL: {error}"))
-    })?;
+    let ttl = match wanted.ttl.as_deref().map(GoDuration::parse).transpose() {
+        Ok(ttl) => ttl.map(|ttl| ttl.to_std().unwrap_or_default()),
+        Err(error) => return Err(HttpError::bad_request(format!("TTL: {error}"))),
+    };
     let checked = app.service.check_token_request(TokenRequest {
         name: wanted.peer_name,
         partition: wanted.partition,
