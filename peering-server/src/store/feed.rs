@@ -22,22 +22,15 @@ pub(super) struct Changes {
 
 impl Changes {
     fn bytes(&self) -> usize {
-        let size = |event: &Event| match event {
-            Event::Put(record) => record.key.len() + record.value.len(),
-            Event::Delete(key, _) => key.len(),
+        let value_bytes = |event: &Event| match event {
+            Event::Put(record) => record.value.len(),
+            Event::Delete(..) => 0,
         };
-        self.events.iter().map(size).sum()
+        self.events.iter().map(|event| event.key().len() + value_bytes(event)).sum()
     }
 
     fn matching(&self, prefix: &str) -> impl Iterator<Item = Event> {
-        self.events.iter().filter(move |event| key(event).starts_with(prefix)).cloned()
-    }
-}
-
-fn key(event: &Event) -> &str {
-    match event {
-        Event::Put(record) => &record.key,
-        Event::Delete(key, _) => key,
+        self.events.iter().filter(move |event| event.key().starts_with(prefix)).cloned()
     }
 }
 
@@ -68,7 +61,7 @@ struct Dropped {
 impl Dropped {
     fn note(&mut self, changes: &Changes) {
         self.anywhere = changes.revision;
-        for directory in changes.events.iter().filter_map(|event| top_directory(key(event))) {
+        for directory in changes.events.iter().filter_map(|event| top_directory(event.key())) {
             match self.by_directory.get_mut(directory) {
                 Some(revision) => *revision = changes.revision,
                 None => _ = self.by_directory.insert(directory.to_owned(), changes.revision),

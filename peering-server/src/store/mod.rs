@@ -167,6 +167,17 @@ pub enum Event {
     Delete(String, Revision),
 }
 
+impl Event {
+    /// Returns the key that was written or deleted.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Put(record) => &record.key,
+            Self::Delete(key, _) => key,
+        }
+    }
+}
+
 /// What a watcher is told next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
