@@ -5,6 +5,8 @@
 
 pub mod address;
 pub mod connect;
+pub mod error;
 
 pub use address::{AddressOrigin, DialPolicy, DialRefusal, Reach};
-pub use connect::{DialError, DialSecurity, Dialer, TlsFailure};
+pub use connect::{DialSecurity, Dialer};
+pub use error::{DialError, TlsFailure};

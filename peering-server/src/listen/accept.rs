@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::io;
 use std::net::IpAddr;
-use std::time::Instant;
 
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,12 +56,28 @@ where
     H: Fn(Connection) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let name = listener.name;
-    tracing::info!(listener = name, address = %listener.address(), services = ?listener.services, "listening");
-    let gate = Gate::new(listener.limits);
+    let address = listener.address();
+    tracing::info!(listener = listener.name, %address, services = ?listener.services, "listening");
+    let Listener { name, tls, limits, socket, services: _ } = listener;
+    serve_from(socket, name, tls, limits, handler, shutdown).await;
+}
+
+async fn serve_from<A, H, F>(
+    socket: A,
+    name: &'static str,
+    tls: TlsRule,
+    limits: Limits,
+    handler: H,
+    shutdown: CancellationToken,
+) where
+    A: Accept,
+    H: Fn(Connection) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let gate = Gate::new(limits);
     let mut refusals = Refusals::default();
     let connections = TaskTracker::new();
-    while let Some(accepted) = shutdown.run_until_cancelled(accept(&listener.socket)).await {
+    while let Some(accepted) = shutdown.run_until_cancelled(socket.accept()).await {
         let (stream, source) = match accepted {
             Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => continue,
@@ -82,8 +98,7 @@ where
                 continue;
             }
         };
-        let (tls, limits) = (listener.tls.clone(), listener.limits);
-        let (handler, shutdown) = (handler.clone(), shutdown.clone());
+        let (tls, handler, shutdown) = (tls.clone(), handler.clone(), shutdown.clone());
         connections.spawn(async move {
             let ready = shutdown.run_until_cancelled(prepare(stream, &tls, limits)).await;
             match ready {
@@ -101,19 +116,27 @@ where
         });
     }
     // Closed before the wait, so that nobody connects to a server that no longer answers.
-    drop(listener);
+    drop(socket);
     connections.close();
     connections.wait().await;
     tracing::debug!(listener = name, "stopped listening");
 }
 
-async fn accept(socket: &Bound) -> io::Result<(Socket, Option<IpAddr>)> {
-    match socket {
-        Bound::Tcp(listener, _) => {
-            let (stream, peer) = listener.accept().await?;
-            Ok((Socket::Tcp(stream), Some(peer.ip().to_canonical())))
+/// Where connections come from.
+trait Accept: Send + Sync {
+    /// Waits for the next connection. Safe to drop half-way.
+    fn accept(&self) -> impl Future<Output = io::Result<(Socket, Option<IpAddr>)>> + Send;
+}
+
+impl Accept for Bound {
+    async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+        match self {
+            Self::Tcp(listener, _) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Socket::Tcp(stream), Some(peer.ip().to_canonical())))
+            }
+            Self::Unix(listener) => Ok((Socket::Unix(listener.accept().await?), None)),
         }
-        Bound::Unix(listener) => Ok((Socket::Unix(listener.accept().await?), None)),
     }
 }
 
@@ -155,5 +178,102 @@ impl Refusals {
         }
         tracing::warn!(listener, ?source, refused = self.untold, reason = %refusal, "refused connections");
         *self = Self { told: Some(Instant::now()), untold: 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use tokio::net::UnixStream;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::listen::{ListenAddress, ListenerEntry};
+
+    /// Gives what it was told to, then waits for ever.
+    struct Script(Mutex<VecDeque<Accepted>>);
+
+    type Accepted = io::Result<(Socket, Option<IpAddr>)>;
+
+    impl Accept for Script {
+        async fn accept(&self) -> Accepted {
+            let next = self.0.lock().unwrap().pop_front();
+            match next {
+                Some(next) => next,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn connection() -> Accepted {
+        Ok((Socket::Unix(UnixStream::pair()?.0), None))
+    }
+
+    fn system(code: i32) -> Accepted {
+        Err(io::Error::from_raw_os_error(code))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn errors_of_accepting_are_survived_with_a_pause_where_one_helps() {
+        const TOO_MANY_OPEN_FILES: i32 = 24;
+        const CONNECTION_ABORTED: i32 = 103;
+        let script = [
+            system(CONNECTION_ABORTED),
+            connection(),
+            system(TOO_MANY_OPEN_FILES),
+            system(TOO_MANY_OPEN_FILES),
+            connection(),
+        ];
+        let limits = Limits { connections: 2, connections_per_source: None, handshake: Duration::MAX };
+        let (send, mut served) = mpsc::unbounded_channel();
+        let handler = move |connection: Connection| {
+            let send = send.clone();
+            async move {
+                send.send(Instant::now()).unwrap();
+                connection.shutdown.cancelled().await;
+            }
+        };
+        let shutdown = CancellationToken::new();
+        let begun = Instant::now();
+        let script = Script(Mutex::new(script.into()));
+        let task = tokio::spawn(serve_from(script, "test", TlsRule::Plain, limits, handler, shutdown.clone()));
+        assert_eq!(served.recv().await.unwrap() - begun, Duration::ZERO);
+        let waited = served.recv().await.unwrap() - begun;
+        assert!((ACCEPT_PAUSE * 2..ACCEPT_PAUSE * 3).contains(&waited), "{waited:?}");
+        shutdown.cancel();
+        task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_does_not_wait_for_the_pause() {
+        let limits = Limits { connections: 1, connections_per_source: None, handshake: Duration::MAX };
+        let script = Script(Mutex::new((0..10_000).map(|_| system(24)).collect()));
+        let shutdown = CancellationToken::new();
+        let task = serve_from(script, "test", TlsRule::Plain, limits, |_| async {}, shutdown.clone());
+        let begun = Instant::now();
+        tokio::join!(task, async {
+            tokio::time::sleep(ACCEPT_PAUSE / 2).await;
+            shutdown.cancel();
+        });
+        assert!(begun.elapsed() < ACCEPT_PAUSE);
+    }
+
+    #[tokio::test]
+    async fn small_frames_never_wait_for_an_acknowledgement() {
+        let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = ListenerEntry::http(address).bind().await.unwrap();
+        let address = listener.tcp_address().unwrap();
+        let (send, mut served) = mpsc::unbounded_channel();
+        let handler = move |connection: Connection| {
+            let Socket::Tcp(stream) = &connection.socket else { panic!("{connection:?}") };
+            send.send(stream.nodelay().unwrap()).unwrap();
+            async {}
+        };
+        tokio::spawn(serve(listener, handler, CancellationToken::new()));
+        let _stream = TcpStream::connect(address).await.unwrap();
+        assert!(served.recv().await.unwrap());
     }
 }

@@ -129,3 +129,114 @@ where
     connection.as_mut().graceful_shutdown();
     let _ = timeout(grace, connection).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use axum::Router;
+    use hyper::server::conn::{http1, http2};
+    use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+    use tonic::transport::{Channel, Endpoint};
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(10);
+
+    /// Answers after this long.
+    fn slow(delay: Duration) -> Router {
+        Router::new().fallback(move || async move {
+            tokio::time::sleep(delay).await;
+            "late"
+        })
+    }
+
+    fn start_http1(router: Router, shutdown: CancellationToken) -> (DuplexStream, JoinHandle<()>) {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let activity = Activity::new();
+        let service = tracked(router, activity.clone(), ());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(far), service);
+        (near, tokio::spawn(drive(connection, activity, IDLE, shutdown)))
+    }
+
+    fn start_http2(router: Router) -> (DuplexStream, JoinHandle<()>) {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let activity = Activity::new();
+        let service = tracked(router, activity.clone(), ());
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(far), service);
+        (near, tokio::spawn(drive(connection, activity, IDLE, CancellationToken::new())))
+    }
+
+    async fn channel(near: DuplexStream) -> Channel {
+        let mut near = Some(TokioIo::new(near));
+        let once = tower::service_fn(move |_: http::Uri| {
+            std::future::ready(near.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
+        });
+        Endpoint::from_static("http://peer").connect_with_connector(once).await.unwrap()
+    }
+
+    async fn is_answered(channel: &Channel) -> bool {
+        let request = Request::get("http://peer/").body(tonic::body::Body::empty()).unwrap();
+        channel.clone().oneshot(request).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_ends_when_it_was_idle_long_enough() {
+        let begun = Instant::now();
+        let (_near, http1) = start_http1(slow(Duration::ZERO), CancellationToken::new());
+        http1.await.unwrap();
+        assert!((IDLE..=IDLE + IDLE_CLOSE_MAX).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+
+        let begun = Instant::now();
+        let (_near, http2) = start_http2(slow(Duration::ZERO));
+        http2.await.unwrap();
+        assert!((IDLE..=IDLE + IDLE_CLOSE_MAX * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_answer_is_no_idleness_and_the_time_starts_anew_after_it() {
+        let (near, task) = start_http2(slow(IDLE * 5));
+        let channel = channel(near).await;
+        assert!(is_answered(&channel).await);
+        tokio::time::sleep(IDLE / 2).await;
+        assert!(!task.is_finished());
+        assert!(is_answered(&channel).await);
+        let begun = Instant::now();
+        task.await.unwrap();
+        assert!((IDLE / 2..=IDLE + IDLE_CLOSE_MAX).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_gives_its_request_up_leaves_an_idle_connection() {
+        let (near, task) = start_http2(slow(IDLE * 1_000));
+        let channel = channel(near).await;
+        assert!(timeout(IDLE * 3, is_answered(&channel)).await.is_err());
+        let begun = Instant::now();
+        task.await.unwrap();
+        assert!(begun.elapsed() <= IDLE + IDLE_CLOSE_MAX * 2, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_waits_for_an_answer_but_not_for_ever() {
+        for (delay, is_late) in [(DRAIN_MAX / 2, true), (DRAIN_MAX * 2, false)] {
+            let shutdown = CancellationToken::new();
+            let (mut near, task) = start_http1(slow(delay), shutdown.clone());
+            near.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            // Lets the server see the request before the shutdown.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            shutdown.cancel();
+            let mut answer = String::new();
+            near.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer.ends_with("late"), is_late, "{answer}");
+            task.await.unwrap();
+        }
+    }
+}

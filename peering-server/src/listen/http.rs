@@ -98,9 +98,14 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
+    use tonic::transport::Endpoint;
+    use tower::ServiceExt;
 
     use super::*;
-    use crate::listen::{ListenAddress, ListenerEntry, serve};
+    use crate::dial::{AddressOrigin, DialPolicy, DialSecurity, Dialer, connect};
+    use crate::listen::{ListenAddress, ListenerEntry, TlsRule, serve};
+    use crate::tls::fixture::{Cluster, NAME};
+    use crate::tls::{ALPN_H2, ALPN_HTTP_1_1};
 
     async fn start(entry: ListenerEntry, router: Router, head: Duration) -> (ListenAddress, Stop) {
         let listener = entry.bind().await.unwrap();
@@ -157,6 +162,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn tls_decides_between_http_2_and_http_1_1() {
+        let cluster = Cluster::new();
+        let mut entry = ListenerEntry::http(ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()));
+        entry.tls = TlsRule::ByServerName(cluster.server_with_alpn(&[ALPN_H2, ALPN_HTTP_1_1]));
+        let version = get(|request: axum::extract::Request| async move { format!("{:?}", request.version()) });
+        let router = Router::new().route("/", version);
+        let (ListenAddress::Tcp(address), _stop) = start(entry, router, REQUEST_HEAD_MAX).await else { panic!() };
+        for (alpn, expected) in [(ALPN_H2, "HTTP/2.0"), (ALPN_HTTP_1_1, "HTTP/1.1")] {
+            let mut config = cluster.client();
+            config.alpn_protocols = vec![alpn.to_vec()];
+            let security = DialSecurity::tls(config, NAME).unwrap();
+            let dialer = Dialer::new(DialPolicy::default());
+            let socket = dialer.dial(&address.into(), AddressOrigin::Token, &security).await.unwrap();
+            if alpn == ALPN_H2 {
+                let endpoint = Endpoint::from_static("http://x");
+                let channel = endpoint.connect_with_connector(connect::once(socket)).await.unwrap();
+                let request = Request::get("http://x/").body(tonic::body::Body::empty()).unwrap();
+                let body = axum::body::Body::new(channel.oneshot(request).await.unwrap().into_body());
+                assert_eq!(axum::body::to_bytes(body, 64).await.unwrap(), expected);
+            } else {
+                assert!(ask(socket).await.ends_with(expected));
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_client_that_sends_no_whole_head_is_cut() {
         let (address, _stop) = start_tcp(who(), Duration::from_millis(50)).await;
         for beginning in ["", "GET / HTTP/1.1\r\nhost", "PRI * HTTP/2.0\r\n\r\n"] {
@@ -166,24 +197,6 @@ mod tests {
             // Ends, with or without an error answer, or this test never does.
             let _ = stream.read_to_end(&mut answer).await;
         }
-    }
-
-    #[tokio::test]
-    async fn a_slow_answer_is_no_idleness() {
-        let gate = Arc::new(Semaphore::new(0));
-        let wait = Arc::clone(&gate);
-        let slow = get(move || async move {
-            let _permit = wait.acquire().await.unwrap();
-            "late"
-        });
-        let head = Duration::from_millis(20);
-        let (address, _stop) = start_tcp(Router::new().route("/", slow), head).await;
-        let answer = tokio::spawn(ask(TcpStream::connect(address).await.unwrap()));
-        // Another connection is cut after the same time, so the first one has outlived it.
-        let mut idle = TcpStream::connect(address).await.unwrap();
-        let _ = idle.read_to_end(&mut Vec::new()).await;
-        gate.add_permits(1);
-        assert!(answer.await.unwrap().ends_with("late"));
     }
 
     #[tokio::test]

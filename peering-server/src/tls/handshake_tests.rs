@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use peering_core::name::Datacenter;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error as RustlsError, HandshakeKind, NamedGroup, ProtocolVersion,
 };
@@ -12,6 +13,7 @@ use tokio_rustls::{TlsConnector, client, server};
 
 use super::fixture::{Cluster, NAME, name};
 use super::{ALPN_H2, ALPN_HTTP_1_1, HandshakeError, RootsError, ServerTls, client_config, provider};
+use crate::ca::LeafKeeper;
 
 type Ends = (io::Result<client::TlsStream<DuplexStream>>, Result<server::TlsStream<DuplexStream>, HandshakeError>);
 
@@ -43,6 +45,17 @@ async fn the_server_name_matches_in_any_case() {
     let cluster = Cluster::new();
     let (client, server) = shake(cluster.client(), &NAME.to_uppercase(), &cluster.server()).await;
     assert!(client.is_ok() && server.is_ok());
+}
+
+#[tokio::test]
+async fn a_datacenter_with_an_underscore_makes_a_server_name_that_verifies() {
+    let cluster = Cluster::new();
+    let datacenter = Datacenter::parse("dc_1").unwrap();
+    let server_name = cluster.authority.trust_domain().peering_server_name(&datacenter);
+    let keeper = LeafKeeper::start(Arc::clone(&cluster.authority), datacenter, cluster.clock.now()).unwrap();
+    let server = ServerTls::new([(server_name.clone(), keeper.slot())], &[ALPN_H2]).unwrap();
+    let (client, served) = shake(cluster.client(), &server_name, &server).await;
+    assert!(client.is_ok() && served.is_ok(), "{client:?}");
 }
 
 #[tokio::test]
