@@ -52,18 +52,12 @@ pub(crate) struct Cli {
 /// The verbs; each has a file of its own in `commands/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Generate a peering token
     #[command(name = "generate-token")]
     GenerateToken(generate_token::GenerateToken),
-    /// Establish a peering connection
     Establish(Box<establish::Establish>),
-    /// List peering connections
     List(list::List),
-    /// Read a peering connection
     Read(read::Read),
-    /// Delete a peering connection
     Delete(delete::Delete),
-    /// Print the version of this program
     Version(version::Version),
 }
 

@@ -15,6 +15,7 @@ use crate::world::World;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering generate-token [options] -name <peer name>",
+    about = "Generate a peering token",
     long_about = "  Make a peering token and print it. Hand it to the administrators of the other
   cluster, who use it to establish the peering. The token holds a secret that
   works once; a new token for the same name voids the one before.
@@ -32,17 +33,24 @@ use crate::world::World;
 pub(crate) struct GenerateToken {
     #[command(flatten)]
     http: HttpFlags,
-    /// (Required) Our own name for the cluster that the token is meant for.
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", help = "(Required) Our own name for the cluster that the token is meant for.")]
     name: Option<String>,
-    /// Metadata of a new peering, as key=value. May be given several times.
-    #[arg(long, value_name = "value", value_parser = pair::parse, action = clap::ArgAction::Append)]
+    #[arg(long, value_name = "value", value_parser = pair::parse, action = clap::ArgAction::Append,
+            help = "Metadata of a new peering, as key=value. May be given several times.")]
     meta: Vec<(String, String)>,
-    /// Addresses, as host:port and separated by commas, that the other cluster dials instead of those that the servers know of themselves.
-    #[arg(long, value_name = "string")]
+    #[arg(
+        long,
+        value_name = "string",
+        help = "Addresses, as host:port and separated by commas, that the other cluster dials instead of those \
+                that the servers know of themselves."
+    )]
     server_external_addresses: Option<String>,
-    /// How the token is printed: pretty, which is the bare token, or json.
-    #[arg(long, value_name = "string", default_value = "pretty")]
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "pretty",
+        help = "How the token is printed: pretty, which is the bare token, or json."
+    )]
     format: String,
     #[command(flatten)]
     leftovers: Leftovers,
