@@ -1,5 +1,6 @@
 //! The command line: which verbs there are, and how their flags are read.
 
+pub(crate) mod duration;
 pub(crate) mod flag_error;
 pub(crate) mod go_bool;
 pub(crate) mod help;

@@ -8,7 +8,7 @@ use peering_core::duration::GoDuration;
 
 use crate::args::hidden::HiddenText;
 use crate::args::http::HttpFlags;
-use crate::args::{Leftovers, pair};
+use crate::args::{Leftovers, duration, pair};
 use crate::commands::error::{CommandError, not_reserved, required};
 use crate::commands::session::Session;
 use crate::commands::{token_source, wait};
@@ -45,7 +45,7 @@ pub(crate) struct Establish {
             help = "Metadata of the peering, as key=value. May be given several times; it replaces what the peering \
                 had.")]
     meta: Vec<(String, String)>,
-    #[arg(long, value_name = "value", value_parser = wait::parse_limit,
+    #[arg(long, value_name = "value", value_parser = duration::parse,
             help = "Wait at most this `duration`, such as 30s, until the peering is ACTIVE, and fail if it is not.")]
     wait: Option<GoDuration>,
     #[command(flatten)]

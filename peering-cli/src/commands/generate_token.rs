@@ -3,9 +3,10 @@
 use clap::Args;
 use peering_core::address::ServerAddress;
 use peering_core::api::v1::GenerateTokenRequest;
+use peering_core::duration::GoDuration;
 
 use crate::args::http::HttpFlags;
-use crate::args::{Leftovers, pair};
+use crate::args::{Leftovers, duration, pair};
 use crate::commands::error::{CommandError, not_reserved, required};
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -47,6 +48,14 @@ pub(crate) struct GenerateToken {
     server_external_addresses: Option<String>,
     #[arg(
         long,
+        value_name = "value",
+        value_parser = duration::parse_positive,
+        help = "The `duration`, such as 24h, after which the token is void unless it has been used. A real Consul, \
+                whose tokens never expire, refuses this flag."
+    )]
+    ttl: Option<GoDuration>,
+    #[arg(
+        long,
         value_name = "string",
         default_value = "pretty",
         help = "How the token is printed: pretty, which is the bare token, or json."
@@ -70,6 +79,7 @@ impl GenerateToken {
             partition: session.client.partition().to_owned(),
             meta: self.meta.into_iter().collect(),
             server_external_addresses: addresses,
+            ttl: self.ttl.map(|ttl| ttl.to_string()),
         };
         let generated = session
             .run(session.client.generate_token(&request))

@@ -23,6 +23,9 @@ pub struct GenerateTokenRequest {
     /// Addresses that replace the discovered ones when the peer dials.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub server_external_addresses: Vec<String>,
+    /// How long the token shall live, such as `24h`. Not Consul's: sent only when asked for, and Consul refuses it.
+    #[serde(rename = "TTL", skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
 }
 
 /// Answers [`GenerateTokenRequest`].
