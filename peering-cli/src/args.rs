@@ -1,5 +1,6 @@
 //! The command line: which verbs there are, and how their flags are read.
 
+pub(crate) mod duration;
 pub(crate) mod flag_error;
 pub(crate) mod go_bool;
 pub(crate) mod help;
@@ -52,18 +53,12 @@ pub(crate) struct Cli {
 /// The verbs; each has a file of its own in `commands/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Generate a peering token
     #[command(name = "generate-token")]
     GenerateToken(generate_token::GenerateToken),
-    /// Establish a peering connection
     Establish(Box<establish::Establish>),
-    /// List peering connections
     List(list::List),
-    /// Read a peering connection
     Read(read::Read),
-    /// Delete a peering connection
     Delete(delete::Delete),
-    /// Print the version of this program
     Version(version::Version),
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod table;
 
 use std::io::{self, Write};
 
+use peering_core::gojson;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -45,12 +46,12 @@ impl<'a> Output<'a> {
         self.write_result(&escape::block(text))
     }
 
-    /// Prints a result as one line of JSON.
+    /// Prints a result as one line of JSON, escaped as Go does.
     ///
     /// # Errors
     /// Those of [`Output::result`], and [`OutputError::Json`].
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
-        let text = serde_json::to_string(value).map_err(OutputError::Json)?;
+        let text = gojson::to_string(value).map_err(OutputError::Json)?;
         self.write_result(&escape::json(&text))
     }
 

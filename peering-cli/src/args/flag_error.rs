@@ -3,6 +3,7 @@
 use std::error::Error as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use peering_core::gojson::go_quoted;
 use thiserror::Error;
 
 use crate::args::rewrite::NamelessFlag;
@@ -24,7 +25,7 @@ pub(crate) enum FlagError {
     #[error("bad flag syntax: {0}")]
     BadSyntax(String),
     /// The flag does not take this value.
-    #[error("invalid value {value:?} for flag -{flag}: {reason}")]
+    #[error("invalid value {} for flag -{flag}: {reason}", go_quoted(value))]
     InvalidValue {
         /// Name of the flag.
         flag: String,

@@ -160,8 +160,8 @@ Usage: peering verb [options] -name <peer name>
 HTTP API Options
 
   -http-addr=<address>
-     The `address` of the server, which is explained here
-     at such length that lines must break.
+     The `address` of the server, which is explained here at such length
+     that lines must break.
 
 Command Options
 

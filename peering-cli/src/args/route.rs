@@ -31,7 +31,7 @@ pub(crate) enum Route {
 pub(crate) fn decide(root: &Command, words: Vec<OsString>) -> Route {
     let before_end = || words.iter().take_while(|word| *word != "--");
     let is_help = before_end().any(|word| word == "-h" || word == "-help" || word == "--help");
-    let first = before_end().position(|word| is_word(word));
+    let first = before_end().position(is_word);
     let is_version = before_end()
         .take(first.unwrap_or(words.len()))
         .any(|word| word == "-v" || word == "-version" || word == "--version");

@@ -92,14 +92,11 @@ impl Connection {
     async fn send(&self, request: &Request) -> Result<Response, ClientError> {
         let client = self.client_for(&request.url)?;
         let mut url = request.url.clone();
-        let mut builder = client.request(request.method.clone(), url.clone());
-        if let (Some((name, host)), "https") = (self.resolver.stand_in(), url.scheme()) {
-            if bare_host(&url).is_some_and(|asked| asked == host) {
-                let authority = url.authority().to_owned();
-                if url.set_host(Some(name)).is_ok() {
-                    builder = client.request(request.method.clone(), url).header(HOST, authority);
-                }
-            }
+        let authority = url.authority().to_owned();
+        let is_renamed = self.certificate_name(&url).is_some_and(|name| url.set_host(Some(name)).is_ok());
+        let mut builder = client.request(request.method.clone(), url);
+        if is_renamed {
+            builder = builder.header(HOST, authority);
         }
         builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if request.is_trusted {
@@ -129,6 +126,12 @@ impl Connection {
             return Ok(Answer { headers, body });
         }
         Err(ClientError::Status { code: status.as_u16(), body: String::from_utf8_lossy(&body).trim().to_owned() })
+    }
+
+    /// Returns the name that the certificate of this server carries, if it is not the host.
+    fn certificate_name(&self, url: &Url) -> Option<&str> {
+        let (name, host) = self.resolver.stand_in()?;
+        (url.scheme() == "https" && bare_host(url) == Some(host)).then_some(name)
     }
 
     /// Returns the HTTP client for a URL, which is made when the first URL of its scheme comes.
@@ -173,7 +176,7 @@ impl Connection {
             ApiAddress::Unix(path) => Destination { network: "unix", address: path.display().to_string() },
             ApiAddress::Network { .. } => Destination { network: "tcp", address: self.dialed(&request.url) },
         };
-        let cause = TransportCause::of(error, destination);
+        let cause = Box::new(TransportCause::of(error, destination));
         ClientError::Transport { method: request.method.clone(), url: request.shown.clone(), cause }
     }
 

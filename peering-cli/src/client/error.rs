@@ -21,7 +21,7 @@ pub(crate) enum ClientError {
         /// URL of the request.
         url: String,
         /// Why.
-        cause: TransportCause,
+        cause: Box<TransportCause>,
     },
     /// The answer is a refusal. The body says why.
     #[error("Unexpected response code: {code} ({body})")]

@@ -12,6 +12,7 @@ use crate::world::World;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering delete [options] -name <peer name>",
+    about = "Delete a peering connection",
     long_about = "  Delete a peering connection. What was imported from the peer goes with it; the
   peer keeps its own record, as TERMINATED, until it is deleted there.
 
@@ -23,8 +24,7 @@ use crate::world::World;
 pub(crate) struct Delete {
     #[command(flatten)]
     http: HttpFlags,
-    /// (Required) Our own name for the peer.
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", help = "(Required) Our own name for the peer.")]
     name: Option<String>,
     #[command(flatten)]
     leftovers: Leftovers,

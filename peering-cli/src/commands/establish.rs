@@ -8,7 +8,7 @@ use peering_core::duration::GoDuration;
 
 use crate::args::hidden::HiddenText;
 use crate::args::http::HttpFlags;
-use crate::args::{Leftovers, pair};
+use crate::args::{Leftovers, duration, pair};
 use crate::commands::error::{CommandError, not_reserved, required};
 use crate::commands::session::Session;
 use crate::commands::{token_source, wait};
@@ -18,6 +18,7 @@ use crate::world::World;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering establish [options] -name <peer name> -peering-token <token>",
+    about = "Establish a peering connection",
     long_about = "  Use a peering token that another cluster made. Its servers are called, the
   secret in the token is spent, and a stream between the clusters is opened.
 
@@ -29,20 +30,23 @@ use crate::world::World;
 pub(crate) struct Establish {
     #[command(flatten)]
     http: HttpFlags,
-    /// (Required) Our own name for the cluster that made the token.
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", help = "(Required) Our own name for the cluster that made the token.")]
     name: Option<String>,
-    /// (Required unless -peering-token-file is given) The peering token. Other users of this machine can see it here; a file is safer.
-    #[arg(long, value_name = "string")]
+    #[arg(
+        long,
+        value_name = "string",
+        help = "(Required unless -peering-token-file is given) The peering token. Other users of this machine \
+                can see it here; a file is safer."
+    )]
     peering_token: Option<HiddenText>,
-    /// File that holds the peering token, or - for standard input.
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", help = "File that holds the peering token, or - for standard input.")]
     peering_token_file: Option<PathBuf>,
-    /// Metadata of the peering, as key=value. May be given several times; it replaces what the peering had.
-    #[arg(long, value_name = "value", value_parser = pair::parse, action = clap::ArgAction::Append)]
+    #[arg(long, value_name = "value", value_parser = pair::parse, action = clap::ArgAction::Append,
+            help = "Metadata of the peering, as key=value. May be given several times; it replaces what the peering \
+                had.")]
     meta: Vec<(String, String)>,
-    /// Wait at most this `duration`, such as 30s, until the peering is ACTIVE, and fail if it is not.
-    #[arg(long, value_name = "value", value_parser = wait::parse_limit)]
+    #[arg(long, value_name = "value", value_parser = duration::parse,
+            help = "Wait at most this `duration`, such as 30s, until the peering is ACTIVE, and fail if it is not.")]
     wait: Option<GoDuration>,
     #[command(flatten)]
     leftovers: Leftovers,

@@ -3,9 +3,10 @@
 use clap::Args;
 use peering_core::address::ServerAddress;
 use peering_core::api::v1::GenerateTokenRequest;
+use peering_core::duration::GoDuration;
 
 use crate::args::http::HttpFlags;
-use crate::args::{Leftovers, pair};
+use crate::args::{Leftovers, duration, pair};
 use crate::commands::error::{CommandError, not_reserved, required};
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -15,6 +16,7 @@ use crate::world::World;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering generate-token [options] -name <peer name>",
+    about = "Generate a peering token",
     long_about = "  Make a peering token and print it. Hand it to the administrators of the other
   cluster, who use it to establish the peering. The token holds a secret that
   works once; a new token for the same name voids the one before.
@@ -32,17 +34,32 @@ use crate::world::World;
 pub(crate) struct GenerateToken {
     #[command(flatten)]
     http: HttpFlags,
-    /// (Required) Our own name for the cluster that the token is meant for.
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", help = "(Required) Our own name for the cluster that the token is meant for.")]
     name: Option<String>,
-    /// Metadata of a new peering, as key=value. May be given several times.
-    #[arg(long, value_name = "value", value_parser = pair::parse, action = clap::ArgAction::Append)]
+    #[arg(long, value_name = "value", value_parser = pair::parse, action = clap::ArgAction::Append,
+            help = "Metadata of a new peering, as key=value. May be given several times.")]
     meta: Vec<(String, String)>,
-    /// Addresses, as host:port and separated by commas, that the other cluster dials instead of those that the servers know of themselves.
-    #[arg(long, value_name = "string")]
+    #[arg(
+        long,
+        value_name = "string",
+        help = "Addresses, as host:port and separated by commas, that the other cluster dials instead of those \
+                that the servers know of themselves."
+    )]
     server_external_addresses: Option<String>,
-    /// How the token is printed: pretty, which is the bare token, or json.
-    #[arg(long, value_name = "string", default_value = "pretty")]
+    #[arg(
+        long,
+        value_name = "value",
+        value_parser = duration::parse_positive,
+        help = "The `duration`, such as 24h, after which the token is void unless it has been used. A real Consul, \
+                whose tokens never expire, refuses this flag."
+    )]
+    ttl: Option<GoDuration>,
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "pretty",
+        help = "How the token is printed: pretty, which is the bare token, or json."
+    )]
     format: String,
     #[command(flatten)]
     leftovers: Leftovers,
@@ -62,6 +79,7 @@ impl GenerateToken {
             partition: session.client.partition().to_owned(),
             meta: self.meta.into_iter().collect(),
             server_external_addresses: addresses,
+            ttl: self.ttl.map(|ttl| ttl.to_string()),
         };
         let generated = session
             .run(session.client.generate_token(&request))

@@ -15,6 +15,7 @@ use crate::world::World;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering list [options]",
+    about = "List peering connections",
     long_about = "  List the peering connections of the cluster, sorted by name.
 
   Example:
@@ -25,8 +26,7 @@ use crate::world::World;
 pub(crate) struct List {
     #[command(flatten)]
     http: HttpFlags,
-    /// How the list is printed: pretty or json.
-    #[arg(long, value_name = "string", default_value = "pretty")]
+    #[arg(long, value_name = "string", default_value = "pretty", help = "How the list is printed: pretty or json.")]
     format: String,
     #[command(flatten)]
     leftovers: Leftovers,

@@ -18,6 +18,7 @@ use crate::world::World;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering read [options] -name <peer name>",
+    about = "Read a peering connection",
     long_about = "  Show one peering connection: its state, its peer and what its stream is doing.
 
   Example:
@@ -28,11 +29,9 @@ use crate::world::World;
 pub(crate) struct Read {
     #[command(flatten)]
     http: HttpFlags,
-    /// (Required) Our own name for the peer.
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", help = "(Required) Our own name for the peer.")]
     name: Option<String>,
-    /// How the peering is printed: pretty or json.
-    #[arg(long, value_name = "string", default_value = "pretty")]
+    #[arg(long, value_name = "string", default_value = "pretty", help = "How the peering is printed: pretty or json.")]
     format: String,
     #[command(flatten)]
     leftovers: Leftovers,

@@ -17,6 +17,7 @@ const TEXT: &str = concat!(
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering version",
+    about = "Print the version of this program",
     long_about = "  Print the version of this program and what it is compatible with.",
     args_override_self = true
 )]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use peering_core::api::v1::Peering;
-use peering_core::duration::{DurationError, GoDuration};
+use peering_core::duration::GoDuration;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -13,18 +13,6 @@ use crate::client::error::ClientError;
 
 /// Time between two questions: short to a person, long to a server.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Says why `-wait` has a wrong value.
-#[derive(Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub(crate) enum LimitError {
-    /// Not a duration.
-    #[error(transparent)]
-    Duration(#[from] DurationError),
-    /// Before now.
-    #[error("time: expected a duration of 0 or more")]
-    Negative,
-}
 
 /// Says why a peering is not active.
 #[derive(Debug, Error)]
@@ -53,15 +41,6 @@ pub(crate) enum WaitError {
     /// Its state cannot be read.
     #[error(transparent)]
     Read(ClientError),
-}
-
-/// Reads the value of `-wait`.
-///
-/// # Errors
-/// [`LimitError`] for a text that is no duration, or a negative one.
-pub(crate) fn parse_limit(text: &str) -> Result<GoDuration, LimitError> {
-    let limit = GoDuration::parse(text)?;
-    if limit.as_nanos() < 0 { Err(LimitError::Negative) } else { Ok(limit) }
 }
 
 /// Reads the peering again and again until it is active or the time is over. An answer that fails is no reason to give
