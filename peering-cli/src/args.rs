@@ -15,6 +15,8 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "server")]
+use crate::commands::{quickstart, server};
 use crate::commands::{delete, establish, generate_token, list, read, version};
 
 /// The root of the command line.
