@@ -82,7 +82,8 @@ pub(crate) enum QuickstartError {
 
 impl Quickstart {
     pub(crate) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
         runtime.block_on(self.demonstrate(world))
     }
 
@@ -122,7 +123,8 @@ impl Quickstart {
         let checked = first.service().check_token_request(request).map_err(step("2"))?;
         let token = first.service().generate_token(checked).await.map_err(step("2"))?;
         let token_file = home.join("token");
-        write_private(&token_file, &token).map_err(|source| QuickstartError::Prepare { path: token_file.clone(), source })?;
+        write_private(&token_file, &token)
+            .map_err(|source| QuickstartError::Prepare { path: token_file.clone(), source })?;
         say(format!(
             "2. {first_dc} generates a peering token for \"{first_peer}\": {} characters, a one-time secret inside.\n     \
              The same by hand: peering generate-token -name {first_peer} -http-addr {}",
@@ -130,8 +132,7 @@ impl Quickstart {
             http_url(first)
         ))?;
 
-        let request =
-            EstablishRequest { name: second_peer.to_owned(), token, ..EstablishRequest::default() };
+        let request = EstablishRequest { name: second_peer.to_owned(), token, ..EstablishRequest::default() };
         let checked = second.service().check_establish(request).map_err(step("3"))?;
         second.service().establish(checked).await.map_err(step("3"))?;
         say(format!(
@@ -141,7 +142,9 @@ impl Quickstart {
         ))?;
 
         wait_until_active(first, second).await?;
-        say(format!("4. Both clusters see the other:\n     {first_dc}  {first_peer}  ACTIVE\n     {second_dc}  {second_peer}  ACTIVE"))?;
+        say(format!(
+            "4. Both clusters see the other:\n     {first_dc}  {first_peer}  ACTIVE\n     {second_dc}  {second_peer}  ACTIVE"
+        ))?;
         if self.exit {
             return Ok(());
         }

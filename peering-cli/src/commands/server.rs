@@ -98,7 +98,8 @@ impl Server {
             return Ok(world.output.result("The settings are good.")?);
         }
         start_log(config.log_level, config.log_format);
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
         runtime.block_on(serve(config, world))
     }
 

@@ -1,6 +1,5 @@
 //! Request bodies, read and refused as Consul's agent does: by the rules of a Go `json.Decoder` that knows no other keys.
 
-
 use thiserror::Error;
 
 use super::v1::{EstablishRequest, GenerateTokenRequest};

@@ -189,7 +189,7 @@ impl Service {
         establishment: &EstablishmentSecret,
     ) -> Result<StreamSecret, ServiceError> {
         let (mac, _) = self.keyring.mac(Label::DialerRedemption, None, &[establishment.expose().as_bytes()])?;
-        let redemption = Redemption::from_text(hex(&mac));
+        let redemption = Redemption::from_text(hex(mac.as_slice()));
         let started = Instant::now();
         let mut failures = Vec::new();
         for address in details.dialed.ring().iter().cycle() {

@@ -42,6 +42,12 @@ pub enum RecordError {
         #[source]
         source: serde_json::Error,
     },
+    /// Something sealed, or the id of the key that sealed it, is not what this release writes.
+    #[error("{what} in the store cannot be read; restore the store from a backup")]
+    Sealed {
+        /// What it should be.
+        what: &'static str,
+    },
 }
 
 #[derive(Serialize)]
