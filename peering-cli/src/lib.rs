@@ -129,3 +129,6 @@ fn finish(outcome: Result<(), CommandError>, world: &mut World<'_>) -> Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

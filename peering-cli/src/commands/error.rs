@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::client::error::ClientError;
+use crate::client::go_io;
 use crate::client::settings::SettingsError;
 use crate::commands::wait::WaitError;
 use crate::output::OutputError;
@@ -42,7 +43,7 @@ pub(crate) enum CommandError {
     #[error("Only one of -peering-token and -peering-token-file can be given")]
     TwoTokens,
     /// The file of the peering token cannot be read.
-    #[error("Error reading the peering token from {place}: {source}")]
+    #[error("Error reading the peering token from {place}: {}", go_io::reason(source))]
     TokenFile {
         /// The file, or standard input.
         place: String,
