@@ -174,6 +174,7 @@ mod tests {
     use super::*;
     use crate::peerstream::frame::Request;
     use crate::peerstream::session::tests::{drain, nothing, open, subscription};
+    use crate::peerstream::virtual_time::start_of_time;
     use crate::remote::Locality;
 
     fn opened(now: Instant) -> Session {
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn the_first_frame_must_be_open() {
         for frame in [Frame::Heartbeat, Frame::Terminated, Frame::Unknown, subscription(ResourceUrl::TrustBundle)] {
-            let now = Instant::now();
+            let now = start_of_time();
             let mut session = Session::accept(now);
             session.on_frame(frame, now);
             let text = "first message when initiating a peering must be: Open";
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn open_must_name_a_peering() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = Session::accept(now);
         session.on_frame(Frame::Open(Open { peer_id: String::new(), ..open() }), now);
         let text = "initial subscription request must specify a PeerID";
@@ -216,7 +217,7 @@ mod tests {
     fn what_a_dialer_says_of_itself_is_bounded() {
         let zone = "z".repeat(REMOTE_FIELD_BYTES_MAX + 1);
         let remote = RemoteInfo { locality: Some(Locality { region: String::new(), zone }), ..RemoteInfo::default() };
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = Session::accept(now);
         session.on_frame(Frame::Open(Open { remote, ..open() }), now);
         let text = "expected at most 253 bytes in each field of Remote, got 254";
@@ -225,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_caller_that_never_opens_is_left_after_ten_seconds() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = Session::accept(now);
         assert_eq!(session.next_deadline(), Some(now + OPEN_TIMEOUT));
         session.on_deadline(now + OPEN_TIMEOUT - Duration::from_millis(1));
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn acceptance_subscribes_to_three_types_without_a_peer_id_and_beats() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         session.answer(Answer::Accepted(Offer::default()), now);
         let mut expected = vec![Action::Connected];
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn frames_that_came_before_the_answer_count_after_it() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         session.on_frame(subscription(ResourceUrl::ExportedService), now);
         assert_eq!(drain(&mut session), nothing());
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn few_frames_are_kept_while_a_service_decides() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         for _ in 0..EARLY_FRAMES_MAX {
             assert!(session.is_reading());
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_refusal_waits_for_the_subscriptions_that_are_on_their_way() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         session.on_frame(subscription(ResourceUrl::ExportedService), now);
         session.answer(refused(Refusal::invalid_stream_secret()), now);
@@ -285,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_refusal_waits_a_tenth_of_a_second_at_most() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         session.answer(refused(Refusal::unknown_peering("a-id")), now);
         assert_eq!(session.next_deadline(), Some(now + Duration::from_millis(100)));
@@ -295,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_refusal_after_terminated_waits_until_the_dialer_hangs_up() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         session.answer(Answer::Refused { refusal: Refusal::peering_deleted("a-id"), terminated: true }, now);
         assert_eq!(drain(&mut session), [Action::Send(Frame::Terminated)]);
@@ -310,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_dialer_that_hung_up_before_the_answer_is_noticed_after_it() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         session.on_end(Ok(()));
         assert_eq!(drain(&mut session), nothing());
@@ -322,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_deletion_that_overtakes_the_answer_is_still_told() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = opened(now);
         session.delete(now);
         session.answer(Answer::Accepted(Offer::default()), now);
@@ -333,7 +334,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_nobody_asked_for_changes_nothing() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = Session::accept(now);
         session.answer(Answer::Accepted(Offer::default()), now);
         assert_eq!(drain(&mut session), nothing());
@@ -342,10 +343,10 @@ mod tests {
 
     #[test]
     fn a_call_that_breaks_before_open_ends_as_it_broke() {
-        let mut session = Session::accept(Instant::now());
+        let mut session = Session::accept(start_of_time());
         session.on_end(Err(Refusal::new(StatusCode::Unavailable, "reset")));
         ends_with(&mut session, StatusCode::Unavailable, "reset");
-        let mut session = Session::accept(Instant::now());
+        let mut session = Session::accept(start_of_time());
         session.on_end(Ok(()));
         ends_with(&mut session, StatusCode::Unknown, "stream ended unexpectedly");
     }

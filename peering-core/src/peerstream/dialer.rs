@@ -28,6 +28,7 @@ mod tests {
     use super::*;
     use crate::peerstream::frame::{Request, Resource, TrustBundle};
     use crate::peerstream::session::tests::{drain, nothing, open, subscription};
+    use crate::peerstream::virtual_time::start_of_time;
     use crate::peerstream::{FAREWELL_TIMEOUT, Refusal, StatusCode};
 
     fn dialed(now: Instant) -> Session {
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn it_opens_subscribes_to_all_four_types_and_beats_without_waiting() {
-        let mut session = Session::dial(open(), Offer::default(), Instant::now());
+        let mut session = Session::dial(open(), Offer::default(), start_of_time());
         let mut expected = vec![Action::Send(Frame::Open(open()))];
         for url in ResourceUrl::KNOWN {
             expected.push(Action::Send(Frame::Request(Request::subscribe("a-id", url))));
@@ -49,7 +50,7 @@ mod tests {
 
     #[test]
     fn any_frame_of_an_acceptor_that_accepted_connects_it_once() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = dialed(now);
         session.on_frame(Frame::Unknown, now);
         assert_eq!(drain(&mut session), nothing());
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_refusal_after_open_ends_it_without_ever_connecting() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = dialed(now);
         let refusal = Refusal::invalid_stream_secret();
         session.on_end(Err(refusal.clone()));
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn terminated_is_stored_then_half_closed_and_whatever_ends_the_call_is_well() {
         for ending in [Ok(()), Err(Refusal::peering_deleted("a-id"))] {
-            let now = Instant::now();
+            let now = start_of_time();
             let mut session = dialed(now);
             session.on_frame(Frame::Terminated, now);
             assert_eq!(drain(&mut session), [Action::PeerTerminated, Action::HalfClose]);
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn an_acceptor_that_never_ends_the_call_after_terminated_is_left() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = dialed(now);
         session.on_frame(Frame::Terminated, now);
         drain(&mut session);
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_deletion_is_told_then_half_closed_and_read_to_the_end() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = dialed(now);
         session.delete(now);
         assert_eq!(drain(&mut session), [Action::Send(Frame::Terminated), Action::HalfClose]);
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn an_end_without_terminated_is_a_failure_even_if_it_says_ok() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = dialed(now);
         session.on_end(Ok(()));
         let refusal = Refusal::new(StatusCode::Unknown, "stream ended unexpectedly");
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_subscription_for_another_peering_ends_it() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut session = dialed(now);
         session.on_frame(Frame::Request(Request::subscribe("a-id", ResourceUrl::ExportedService)), now);
         drain(&mut session);
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn it_tells_its_roots_but_never_addresses() {
-        let now = Instant::now();
+        let now = start_of_time();
         let bundle = TrustBundle { trust_domain: "d".into(), root_pems: vec!["pem\n".into()] };
         let offer = Offer { trust_bundle: Some(bundle.clone()), server_addresses: vec!["a:1".into()] };
         let mut session = Session::dial(open(), offer, now);

@@ -120,6 +120,11 @@ pub enum Content {
         /// What the decoder said.
         reason: String,
     },
+    /// A resource that is of that type and yet breaks a rule which every resource of it follows.
+    Invalid {
+        /// Which rule.
+        reason: String,
+    },
 }
 
 /// Something that one cluster tells another. Everything is whole state; there are no differences.

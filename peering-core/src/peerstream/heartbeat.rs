@@ -80,12 +80,13 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peerstream::virtual_time::start_of_time;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn the_first_beat_is_sent_at_once_and_then_every_fifteen_seconds() {
-        let start = Instant::now();
+        let start = start_of_time();
         let mut heartbeat = Heartbeat::start(start);
         let mut sent = vec![];
         for millisecond in 0..=60_000 {
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_late_beat_does_not_shift_the_next() {
-        let start = Instant::now();
+        let start = start_of_time();
         let mut heartbeat = Heartbeat::start(start);
         assert_eq!(heartbeat.on_deadline(start + SECOND), Beat::Send);
         assert_eq!(heartbeat.next_deadline(), start + HEARTBEAT_INTERVAL);
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn missed_beats_are_not_made_up_for() {
-        let start = Instant::now();
+        let start = start_of_time();
         let mut heartbeat = Heartbeat::start(start);
         let late = start + 100 * SECOND;
         heartbeat.received(late);
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_silent_peer_is_lost_after_exactly_two_minutes() {
-        let start = Instant::now();
+        let start = start_of_time();
         let mut heartbeat = Heartbeat::start(start);
         assert_eq!(heartbeat.on_deadline(start), Beat::Send);
         assert_ne!(heartbeat.on_deadline(start + 120 * SECOND - Duration::from_nanos(1)), Beat::TimedOut);
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_received_resets_the_timer() {
-        let start = Instant::now();
+        let start = start_of_time();
         let mut heartbeat = Heartbeat::start(start);
         heartbeat.received(start + 119 * SECOND);
         assert_ne!(heartbeat.on_deadline(start + 238 * SECOND), Beat::TimedOut);
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn time_without_reading_is_not_held_against_the_peer() {
-        let start = Instant::now();
+        let start = start_of_time();
         let mut heartbeat = Heartbeat::start(start);
         heartbeat.set_reading(false, start + 100 * SECOND);
         heartbeat.set_reading(false, start + 110 * SECOND);

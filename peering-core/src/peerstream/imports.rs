@@ -124,6 +124,7 @@ fn check(response: Response) -> Result<Import, Refusal> {
         Content::Resource(resource) => internal(mismatch(&url, resource.url().as_str())),
         Content::Mismatched { type_url } => internal(mismatch(&url, &type_url)),
         Content::Undecodable { reason } => internal(echo(&reason).to_owned()),
+        Content::Invalid { reason } => Refusal::invalid(echo(&reason)),
     };
     Err(upsert_error(&url, &resource_id, cause))
 }
@@ -205,6 +206,10 @@ mod tests {
         assert_eq!(
             with(|r| r.content = Content::Undecodable { reason: "bad wire type".into() }),
             (13, format!("{prefix}bad wire type"))
+        );
+        assert_eq!(
+            with(|r| r.content = Content::Invalid { reason: "no node".into() }),
+            (3, format!("{prefix}no node"))
         );
     }
 

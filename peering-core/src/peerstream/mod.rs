@@ -39,6 +39,8 @@ mod outbox;
 mod pair;
 mod session;
 mod status;
+#[cfg(test)]
+mod virtual_time;
 
 pub use acceptor::{
     Answer, EARLY_FRAMES_MAX, OPEN_TIMEOUT, REFUSAL_LINGER, REFUSAL_LINGER_FRAMES, REMOTE_FIELD_BYTES_MAX,

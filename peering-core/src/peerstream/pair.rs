@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Action, Answer, Frame, Import, Offer, Refusal, Response, Session, StatusCode, TrustBundle};
 use crate::peerstream::session::tests::open;
+use crate::peerstream::virtual_time::start_of_time;
 
 mod random;
 mod stories;
@@ -183,7 +184,7 @@ fn offer_of(domain: &str) -> Offer {
 
 impl Pair {
     fn new(latency: Duration, seed: u64) -> Self {
-        let start = Instant::now_for_tests();
+        let start = start_of_time();
         let pipe =
             |salt| Pipe { latency, loss: Loss::None, dice: Dice(seed ^ salt), queue: VecDeque::new(), is_cut: false };
         let accepted = Answer::Accepted(offer_of("acceptor"));
@@ -329,17 +330,5 @@ impl Pair {
             }
             self.end(side).log.push((elapsed, action));
         }
-    }
-}
-
-/// The one reading of the clock: a start for virtual time, which has no other constructor.
-trait VirtualStart {
-    fn now_for_tests() -> Instant;
-}
-
-impl VirtualStart for Instant {
-    #[expect(clippy::disallowed_methods, reason = "virtual time needs some instant to count from")]
-    fn now_for_tests() -> Instant {
-        Self::now()
     }
 }

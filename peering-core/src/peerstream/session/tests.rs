@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::peerstream::frame::{Operation, Resource, Response, TrustBundle};
+use crate::peerstream::virtual_time::start_of_time;
 use crate::peerstream::{Answer, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, IMPORTS_WAITING_MAX, StatusCode};
 use crate::remote::RemoteInfo;
 use crate::secret::StreamSecret;
@@ -63,7 +64,7 @@ fn ended(code: StatusCode, text: &str) -> [Action; 1] {
 
 #[test]
 fn a_subscription_to_an_unknown_type_ends_the_stream() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.on_frame(subscription(ResourceUrl::Unknown("a.b/C".into())), now);
         let text = "subscription request to unknown resource URL: a.b/C";
@@ -73,7 +74,7 @@ fn a_subscription_to_an_unknown_type_ends_the_stream() {
 
 #[test]
 fn a_first_request_with_a_nonce_ends_the_stream() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.on_frame(request(ResourceUrl::ExportedServiceList, "00000001", None), now);
         let text = "initial subscription requests for a resource type must not contain a nonce";
@@ -83,7 +84,7 @@ fn a_first_request_with_a_nonce_ends_the_stream() {
 
 #[test]
 fn a_first_request_with_an_error_ends_the_stream() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         let error = Refusal::new(StatusCode::Other(0), "");
         session.on_frame(request(ResourceUrl::TrustBundle, "", Some(error)), now);
@@ -94,7 +95,7 @@ fn a_first_request_with_an_error_ends_the_stream() {
 
 #[test]
 fn an_acceptor_does_not_compare_the_peer_id_of_a_subscription() {
-    let now = Instant::now();
+    let now = start_of_time();
     let mut session = accepted(now);
     session.on_frame(Frame::Request(Request::subscribe("other", ResourceUrl::ExportedServiceList)), now);
     assert_eq!(drain(&mut session), nothing());
@@ -103,7 +104,7 @@ fn an_acceptor_does_not_compare_the_peer_id_of_a_subscription() {
 
 #[test]
 fn a_subscription_is_answered_once_and_repeats_are_acknowledgements() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.on_frame(subscription(ResourceUrl::TrustBundle), now);
         let sent = drain(&mut session);
@@ -120,7 +121,7 @@ fn a_subscription_is_answered_once_and_repeats_are_acknowledgements() {
 
 #[test]
 fn a_refusal_by_the_peer_is_reported_even_with_code_zero() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.on_frame(subscription(ResourceUrl::TrustBundle), now);
         drain(&mut session);
@@ -133,7 +134,7 @@ fn a_refusal_by_the_peer_is_reported_even_with_code_zero() {
 
 #[test]
 fn an_acceptor_tells_addresses_and_roots_and_an_empty_service_list() {
-    let now = Instant::now();
+    let now = start_of_time();
     let mut session = accepted(now);
     let mut told = vec![];
     for url in ResourceUrl::KNOWN {
@@ -149,7 +150,7 @@ fn an_acceptor_tells_addresses_and_roots_and_an_empty_service_list() {
 
 #[test]
 fn new_roots_are_told_to_those_who_asked() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         let rotated = TrustBundle { trust_domain: "d".into(), root_pems: vec!["old\n".into(), "new\n".into()] };
         let rotated = Offer { trust_bundle: Some(rotated), ..offer() };
@@ -166,7 +167,7 @@ fn new_roots_are_told_to_those_who_asked() {
 
 #[test]
 fn a_response_is_stored_then_acknowledged_with_its_nonce_and_type() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.on_frame(response("n1"), now);
         let stored = drain(&mut session);
@@ -179,7 +180,7 @@ fn a_response_is_stored_then_acknowledged_with_its_nonce_and_type() {
 
 #[test]
 fn reading_stops_while_imports_wait_and_goes_on_when_one_is_stored() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         for _ in 0..=IMPORTS_WAITING_MAX {
             assert!(session.is_reading());
@@ -193,7 +194,7 @@ fn reading_stops_while_imports_wait_and_goes_on_when_one_is_stored() {
 
 #[test]
 fn reading_stops_while_actions_wait() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         let refused = |session: &mut Session| {
             session.on_frame(
@@ -213,7 +214,7 @@ fn reading_stops_while_actions_wait() {
 
 #[test]
 fn a_second_open_and_an_empty_frame_are_ignored() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         let deadline = session.next_deadline();
         session.on_frame(Frame::Open(open()), now + HEARTBEAT_INTERVAL);
@@ -225,7 +226,7 @@ fn a_second_open_and_an_empty_frame_are_ignored() {
 
 #[test]
 fn heartbeats_are_sent_every_fifteen_seconds() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         for beat in 1..=7 {
             let due = now + beat * HEARTBEAT_INTERVAL;
@@ -238,7 +239,7 @@ fn heartbeats_are_sent_every_fifteen_seconds() {
 
 #[test]
 fn traffic_of_other_kinds_does_not_keep_a_stream_alive() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         let almost = now + HEARTBEAT_TIMEOUT - Duration::from_millis(1);
         session.on_frame(subscription(ResourceUrl::TrustBundle), almost);
@@ -254,14 +255,14 @@ fn traffic_of_other_kinds_does_not_keep_a_stream_alive() {
 
 #[test]
 fn an_acceptor_takes_a_half_close_without_terminated_for_a_failure() {
-    let mut session = accepted(Instant::now());
+    let mut session = accepted(start_of_time());
     session.on_end(Ok(()));
     assert_eq!(drain(&mut session), ended(StatusCode::Unknown, "stream ended unexpectedly"));
 }
 
 #[test]
 fn an_acceptor_says_that_receiving_failed() {
-    let mut session = accepted(Instant::now());
+    let mut session = accepted(start_of_time());
     session.on_end(Err(Refusal::new(StatusCode::Other(1), "reset")));
     let text = "unexpected error receiving from the stream: reset";
     assert_eq!(drain(&mut session), ended(StatusCode::Other(1), text));
@@ -269,7 +270,7 @@ fn an_acceptor_says_that_receiving_failed() {
 
 #[test]
 fn an_acceptor_told_of_the_end_stores_it_and_says_nothing_until_the_half_close() {
-    let now = Instant::now();
+    let now = start_of_time();
     let mut session = accepted(now);
     session.on_frame(Frame::Terminated, now);
     assert_eq!(drain(&mut session), [Action::PeerTerminated]);
@@ -283,7 +284,7 @@ fn an_acceptor_told_of_the_end_stores_it_and_says_nothing_until_the_half_close()
 
 #[test]
 fn an_acceptor_that_deletes_says_so_once_and_discards_until_the_half_close() {
-    let now = Instant::now();
+    let now = start_of_time();
     let mut session = accepted(now);
     session.delete(now);
     session.delete(now);
@@ -298,7 +299,7 @@ fn an_acceptor_that_deletes_says_so_once_and_discards_until_the_half_close() {
 
 #[test]
 fn terminated_that_crosses_terminated_is_discarded() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.delete(now);
         drain(&mut session);
@@ -311,7 +312,7 @@ fn terminated_that_crosses_terminated_is_discarded() {
 
 #[test]
 fn a_peer_that_does_not_hang_up_after_terminated_is_left() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.delete(now);
         drain(&mut session);
@@ -322,7 +323,7 @@ fn a_peer_that_does_not_hang_up_after_terminated_is_left() {
 
 #[test]
 fn an_import_that_finishes_after_the_end_is_not_acknowledged() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.on_frame(response("n"), now);
         session.delete(now);
@@ -334,7 +335,7 @@ fn an_import_that_finishes_after_the_end_is_not_acknowledged() {
 
 #[test]
 fn a_newer_stream_ends_this_one_with_the_text_of_a_second_stream() {
-    let now = Instant::now();
+    let now = start_of_time();
     let mut session = accepted(now);
     session.replace();
     let text = "failed to register stream: there is an active stream for the given PeerID \"a-id\"";
@@ -343,7 +344,7 @@ fn a_newer_stream_ends_this_one_with_the_text_of_a_second_stream() {
 
 #[test]
 fn a_shutdown_ends_a_stream_without_ending_the_peering() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.end(Refusal::shutting_down());
         assert_eq!(drain(&mut session), ended(StatusCode::Unavailable, "the server is shutting down"));
@@ -357,7 +358,7 @@ fn a_shutdown_ends_a_stream_without_ending_the_peering() {
 
 #[test]
 fn a_shutdown_during_a_farewell_does_not_make_a_failure_of_it() {
-    let now = Instant::now();
+    let now = start_of_time();
     for mut session in both(now) {
         session.delete(now);
         drain(&mut session);
