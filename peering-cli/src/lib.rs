@@ -1,1 +1,127 @@
-//! Cli.
+//! The `peering` program as a library: reads a command line, calls a server, prints the answer.
+//!
+//! [`main`] is the program; [`run`] is the same with everything outside put in as arguments, for tests.
+//!
+//! ```
+//! use peering_cli::{Exit, Output, World, run};
+//!
+//! let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+//! let exit = run(
+//!     ["version".into()],
+//!     &mut World {
+//!         environment: &|_| None,
+//!         stdin: &mut std::io::empty(),
+//!         output: Output::new(&mut stdout, &mut stderr),
+//!     },
+//! );
+//! assert_eq!(exit, Exit::Success);
+//! assert!(stdout.starts_with(b"peering v"));
+//! ```
+
+mod args;
+mod bounded;
+mod client;
+mod commands;
+mod data_dir;
+mod exit;
+mod gotime;
+mod output;
+mod world;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Command, CommandFactory, FromArgMatches};
+
+use self::args::flag_error::FlagError;
+use self::args::route::{self, Route};
+use self::args::{Cli, Verb, help, rewrite};
+use self::commands::error::CommandError;
+pub use self::data_dir::{current_uid, default_data_dir, own_socket};
+pub use self::exit::Exit;
+pub use self::output::{Output, OutputError};
+pub use self::world::{Environment, World};
+
+/// Runs the program on the arguments, environment and standard streams of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    let mut stderr = std::io::stderr().lock();
+    let mut world = World {
+        environment: &|name| std::env::var_os(name),
+        stdin: &mut std::io::stdin(),
+        output: Output::new(&mut stdout, &mut stderr),
+    };
+    run(std::env::args_os().skip(1), &mut world).into()
+}
+
+/// Runs one verb on the words after the program's name.
+pub fn run(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Exit {
+    let mut root = Cli::command();
+    root.build();
+    let page = |name: &str| help::page(root.find_subcommand(name).unwrap_or(&root));
+    match route::decide(&root, words.into_iter().collect()) {
+        Route::Version => finish(commands::version::print(world), world),
+        Route::RootHelp => finish(print_help(world, &help::page(&root)), world),
+        Route::Help(name) => finish(print_help(world, &page(&name)), world),
+        Route::NoVerb => {
+            world.output.message(&help::page(&root));
+            Exit::UnknownCommand
+        }
+        Route::MisplacedFlags(name) => {
+            world.output.message("Invalid flags before the subcommand. If these flags are for");
+            world.output.message("the subcommand, please put them after the subcommand.\n");
+            world.output.message(&page(&name));
+            Exit::Failure
+        }
+        Route::Run(words) => match parse(&root, words.clone()) {
+            Ok(verb) => finish(dispatch(verb, world), world),
+            Err(error) => {
+                world.output.message(&error.to_string());
+                let verb = words.first().and_then(|word| word.to_str()).and_then(|name| root.find_subcommand(name));
+                world.output.message(&help::flag_list(verb.unwrap_or(&root)));
+                Exit::Failure
+            }
+        },
+    }
+}
+
+/// Reads a verb and its flags.
+fn parse(root: &Command, words: Vec<OsString>) -> Result<Verb, FlagError> {
+    let read = |words: Vec<OsString>| {
+        let matches = root.clone().no_binary_name(true).try_get_matches_from(words)?;
+        Ok(Cli::from_arg_matches(&matches)?.verb)
+    };
+    match rewrite::rewrite(root, words) {
+        Ok(words) => read(words),
+        // Go reads from left to right, so that a mistake before the flag without a name is the one to report.
+        Err(nameless) => Err(read(nameless.before.clone()).err().unwrap_or_else(|| nameless.into())),
+    }
+}
+
+fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
+    match verb {
+        Verb::GenerateToken(verb) => verb.run(world),
+        Verb::Establish(verb) => verb.run(world),
+        Verb::List(verb) => verb.run(world),
+        Verb::Read(verb) => verb.run(world),
+        Verb::Delete(verb) => verb.run(world),
+        Verb::Version(verb) => verb.run(world),
+    }
+}
+
+fn print_help(world: &mut World<'_>, page: &str) -> Result<(), CommandError> {
+    Ok(world.output.result(page)?)
+}
+
+/// Prints why a verb failed, if anybody is left to read it, and turns the outcome into an exit code.
+fn finish(outcome: Result<(), CommandError>, world: &mut World<'_>) -> Exit {
+    match outcome {
+        Ok(()) => Exit::Success,
+        Err(CommandError::Output(OutputError::Closed)) => Exit::Failure,
+        Err(error) => {
+            world.output.message(&error.to_string());
+            Exit::Failure
+        }
+    }
+}

@@ -12,11 +12,13 @@
 //! ```
 //!
 //! The rooms, in the order in which they may use each other (a room uses those above it):
-//! [`id`], [`name`], [`meta`], [`address`], [`secret`], [`remote`], [`gojson`], [`trust`], [`token`], [`life`], [`peering`],
-//! [`transition`], [`secrets`], [`peerstream`], [`api`].
+//! [`id`], [`name`], [`duration`], [`meta`], [`address`], [`secret`], [`remote`], [`foreign`], [`gojson`], [`trust`],
+//! [`token`], [`life`], [`peering`], [`transition`], [`secrets`], [`peerstream`], [`api`].
 
 pub mod address;
 pub mod api;
+pub mod duration;
+pub mod foreign;
 pub mod gojson;
 pub mod id;
 pub mod life;

@@ -86,6 +86,12 @@ impl PeerName {
 pub struct Datacenter(String);
 
 impl Datacenter {
+    /// Returns the name that a datacenter has if nobody gives one: `dc1`, as in Consul.
+    #[must_use]
+    pub fn first() -> Self {
+        Self("dc1".to_owned())
+    }
+
     /// Reads a datacenter name; upper case is folded to lower, as Consul does.
     ///
     /// # Errors

@@ -1,3 +1,4 @@
 //! JSON shapes of the HTTP API, shared by server and command line, in Consul's field names.
 
+pub mod body;
 pub mod v1;

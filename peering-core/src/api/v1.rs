@@ -23,6 +23,9 @@ pub struct GenerateTokenRequest {
     /// Addresses that replace the discovered ones when the peer dials.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub server_external_addresses: Vec<String>,
+    /// How long the token shall live, such as `24h`. Not Consul's: sent only when asked for, and Consul refuses it.
+    #[serde(rename = "TTL", skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
 }
 
 /// Answers [`GenerateTokenRequest`].
@@ -97,6 +100,9 @@ pub struct Peering {
     /// Where the peer says it is.
     #[serde(rename = "Remote", default)]
     pub remote: Remote,
+    /// The peer's trust domain before it changed with a promotion: ours, absent unless it did.
+    #[serde(rename = "TrustDomainChangedFrom", default, skip_serializing_if = "Option::is_none")]
+    pub trust_domain_changed_from: Option<String>,
 }
 
 /// Live facts of a peer stream; every key is always written.
@@ -159,6 +165,7 @@ mod tests {
             create_index: 89,
             modify_index: 89,
             remote: Remote::default(),
+            trust_domain_changed_from: None,
         };
         assert_eq!(
             serde_json::to_string(&peering).unwrap(),

@@ -1,6 +1,94 @@
-//! The gRPC edge of the peer stream: bytes in, core sessions in the middle, bytes out.
+//! The peer stream edge: gRPC in and out, driven by the sessions of core.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `wire`, `proto`, `resource`, `entries` | bytes ⇄ core's frames |
+//! | `edge`, `bounded` | one service and nothing else, frames within their bounds |
+//! | `accept` | the service: exchanges and incoming streams |
+//! | `manager`, `dial`, `channel`, `exchange` | outgoing streams and exchanges |
+//! | `driver`, `import`, `registry` | what both directions share |
 
+mod accept;
+mod bounded;
+mod channel;
+mod dial;
+mod driver;
+mod edge;
 mod entries;
+mod exchange;
+mod import;
+mod manager;
 mod proto;
+mod registry;
 mod resource;
-pub(crate) mod wire;
+mod wire;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::dial::Dialer;
+use crate::entropy::Entropy;
+use crate::service::Service;
+use crate::service::status::StreamBoard;
+use accept::Acceptor;
+pub(crate) use edge::PeerEdge;
+pub(crate) use exchange::GrpcExchange;
+use registry::{Note, Registry};
+
+/// What the streams of a server share.
+pub(crate) struct Shared {
+    service: Arc<Service>,
+    board: Arc<StreamBoard>,
+    registry: Registry,
+    dialer: Dialer,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What [`PeerStreams`] is made of.
+pub(crate) struct Parts {
+    pub(crate) service: Arc<Service>,
+    pub(crate) board: Arc<StreamBoard>,
+    pub(crate) dialer: Dialer,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// All peer streams of a server.
+pub(crate) struct PeerStreams {
+    shared: Arc<Shared>,
+}
+
+impl PeerStreams {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { service, board, dialer, clock, entropy } = parts;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let registry = Registry::default();
+        Self { shared: Arc::new(Shared { service, board, registry, dialer, clock, entropy, tasks, stop }) }
+    }
+
+    /// Returns the service of the peer listener.
+    pub(crate) fn edge(&self) -> PeerEdge {
+        PeerEdge::new(Acceptor { shared: Arc::clone(&self.shared) })
+    }
+
+    /// Begins to dial, and to finish deletions.
+    pub(crate) fn start(&self) {
+        let shared = Arc::clone(&self.shared);
+        let stop = self.shared.stop.clone();
+        self.shared.tasks.spawn(manager::run(shared, stop));
+    }
+
+    /// Ends every stream and loop, and waits for them.
+    pub(crate) async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        self.shared.registry.tell_all(Note::ShuttingDown);
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}

@@ -1,0 +1,70 @@
+//! The command line: which verbs there are, and how their flags are read.
+
+pub(crate) mod duration;
+pub(crate) mod flag_error;
+pub(crate) mod go_bool;
+pub(crate) mod help;
+pub(crate) mod hidden;
+pub(crate) mod http;
+pub(crate) mod pair;
+pub(crate) mod rewrite;
+pub(crate) mod route;
+mod wrap;
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{delete, establish, generate_token, list, read, version};
+
+/// The root of the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "peering",
+    override_usage = "peering <subcommand> [options] [args]",
+    about = "Create and manage peering connections between clusters",
+    long_about = "  Create and manage peering connections between clusters, with peering tokens
+  that HashiCorp Consul understands.
+
+  Make a token here and hand it to the other cluster:
+
+      $ peering generate-token -name cluster-02
+
+  Use a token that the other cluster made:
+
+      $ peering establish -name cluster-01 -peering-token-file token.txt -wait 30s
+
+  See which peers there are, and one in detail:
+
+      $ peering list
+      $ peering read -name cluster-02
+
+  For more about a subcommand, run it with -h.",
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    disable_version_flag = true
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs; each has a file of its own in `commands/`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    #[command(name = "generate-token")]
+    GenerateToken(generate_token::GenerateToken),
+    Establish(Box<establish::Establish>),
+    List(list::List),
+    Read(read::Read),
+    Delete(delete::Delete),
+    Version(version::Version),
+}
+
+/// Words after the flags, which Consul's commands ignore and so do we.
+#[derive(Debug, Args)]
+pub(crate) struct Leftovers {
+    #[arg(value_name = "args", hide = true, num_args = 0..)]
+    leftovers: Vec<OsString>,
+}

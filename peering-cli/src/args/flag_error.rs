@@ -1,0 +1,81 @@
+//! Errors in flags, in Go's words.
+
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use peering_core::gojson::go_quoted;
+use thiserror::Error;
+
+use crate::args::rewrite::NamelessFlag;
+
+/// Says which flag is wrong.
+///
+/// # Source
+/// The texts of the package `flag` of Go 1.22, where it has one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum FlagError {
+    /// The verb has no such flag.
+    #[error("flag provided but not defined: -{0}")]
+    NotDefined(String),
+    /// The flag is the last word.
+    #[error("flag needs an argument: -{0}")]
+    NeedsArgument(String),
+    /// A flag without a name, such as `-=x`.
+    #[error("bad flag syntax: {0}")]
+    BadSyntax(String),
+    /// The flag does not take this value.
+    #[error("invalid value {} for flag -{flag}: {reason}", go_quoted(value))]
+    InvalidValue {
+        /// Name of the flag.
+        flag: String,
+        /// What was given.
+        value: String,
+        /// Why it is refused.
+        reason: String,
+    },
+    /// The verb takes no such word.
+    #[error("unexpected argument: {0}")]
+    Unexpected(String),
+    /// An argument is not UTF-8.
+    #[error("an argument is not valid UTF-8")]
+    NotText,
+    /// Another complaint of the parser.
+    #[error("{}", .0.to_string().trim_end())]
+    Parser(clap::Error),
+}
+
+impl From<NamelessFlag> for FlagError {
+    fn from(nameless: NamelessFlag) -> Self {
+        Self::BadSyntax(nameless.word)
+    }
+}
+
+impl From<clap::Error> for FlagError {
+    fn from(error: clap::Error) -> Self {
+        let arg = context(&error, ContextKind::InvalidArg);
+        // clap describes a flag as `--meta <value>`.
+        let flag = arg.split([' ', '=']).next().unwrap_or_default().trim_start_matches('-').to_owned();
+        match error.kind() {
+            ErrorKind::UnknownArgument if arg.starts_with('-') => Self::NotDefined(flag),
+            ErrorKind::UnknownArgument => Self::Unexpected(arg),
+            ErrorKind::InvalidUtf8 => Self::NotText,
+            ErrorKind::ValueValidation => Self::InvalidValue {
+                flag,
+                value: context(&error, ContextKind::InvalidValue),
+                reason: error.source().map(ToString::to_string).unwrap_or_default(),
+            },
+            ErrorKind::InvalidValue if context(&error, ContextKind::InvalidValue).is_empty() => {
+                Self::NeedsArgument(flag)
+            }
+            _ => Self::Parser(error),
+        }
+    }
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    }
+}

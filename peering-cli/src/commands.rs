@@ -1,0 +1,13 @@
+//! The verbs, one file each: its flags, its call, what it prints.
+
+pub(crate) mod delete;
+pub(crate) mod error;
+pub(crate) mod establish;
+pub(crate) mod format;
+pub(crate) mod generate_token;
+pub(crate) mod list;
+pub(crate) mod read;
+pub(crate) mod session;
+pub(crate) mod token_source;
+pub(crate) mod version;
+pub(crate) mod wait;

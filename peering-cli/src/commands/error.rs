@@ -1,0 +1,118 @@
+//! Why a verb failed, in Consul's words where Consul has some.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::client::error::ClientError;
+use crate::client::settings::SettingsError;
+use crate::commands::wait::WaitError;
+use crate::output::OutputError;
+
+/// Says why a verb failed. The text is what standard error shows.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum CommandError {
+    /// A flag that the verb cannot do without is missing or empty.
+    #[error("Missing the required -{0} flag")]
+    MissingFlag(&'static str),
+    /// `-format` names no format.
+    #[error("Invalid format, valid formats are {{json|pretty}}")]
+    Format,
+    /// The settings of the call are wrong; in the words of generate-token, list and read.
+    #[error("Error connect to Consul agent: {0}")]
+    Connect(#[source] SettingsError),
+    /// The same in the words of establish and delete.
+    #[error("Error connecting to Consul agent: {0}")]
+    Connecting(#[source] SettingsError),
+    /// The name is also a path of the HTTP API.
+    #[error(
+        "The name {0:?} is a path of the HTTP API: a peering of that name could not be read or deleted, choose another -name"
+    )]
+    ReservedName(String),
+    /// No token was generated.
+    #[error("Error generating peering token for {name}: {source}")]
+    Generate {
+        /// Name of the peer.
+        name: String,
+        /// Why.
+        source: ClientError,
+    },
+    /// The peering token is given twice.
+    #[error("Only one of -peering-token and -peering-token-file can be given")]
+    TwoTokens,
+    /// The file of the peering token cannot be read.
+    #[error("Error reading the peering token from {place}: {source}")]
+    TokenFile {
+        /// The file, or standard input.
+        place: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of the peering token holds more than a token.
+    #[error("Error reading the peering token from {place}: expected at most {bytes_max} bytes")]
+    TokenTooLarge {
+        /// The file, or standard input.
+        place: String,
+        /// Most bytes that are read.
+        bytes_max: u64,
+    },
+    /// The file of the peering token is empty.
+    #[error("Error reading the peering token from {place}: there is none")]
+    TokenMissing {
+        /// The file, or standard input.
+        place: String,
+    },
+    /// The server did not establish the peering.
+    #[error("Error establishing peering for {name}: {source}")]
+    Establish {
+        /// Name of the peer.
+        name: String,
+        /// Why.
+        source: ClientError,
+    },
+    /// The peering was established and did not become active in time.
+    #[error("Error waiting for peering with {name}: {source}")]
+    Wait {
+        /// Name of the peer.
+        name: String,
+        /// Why.
+        source: WaitError,
+    },
+    /// The peerings were not listed.
+    #[error("Error listing peerings: {0}")]
+    List(#[source] ClientError),
+    /// The peering was not read.
+    #[error("Error reading peering: {0}")]
+    Read(#[source] ClientError),
+    /// There is no such peering.
+    #[error("No peering with name {0} found.")]
+    Absent(String),
+    /// The peering was not deleted.
+    #[error("Error deleting peering for {name}: {source}")]
+    Delete {
+        /// Name of the peer.
+        name: String,
+        /// Why.
+        source: ClientError,
+    },
+    /// The result was not printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// Returns the value of a flag that the verb cannot do without.
+///
+/// # Errors
+/// [`CommandError::MissingFlag`] if it is missing or empty.
+pub(crate) fn required(value: Option<String>, flag: &'static str) -> Result<String, CommandError> {
+    value.filter(|value| !value.is_empty()).ok_or(CommandError::MissingFlag(flag))
+}
+
+/// Refuses names under which a peering could be made but neither read nor deleted.
+///
+/// # Errors
+/// [`CommandError::ReservedName`] for `token` and `establish`.
+pub(crate) fn not_reserved(name: String) -> Result<String, CommandError> {
+    if matches!(name.as_str(), "token" | "establish") { Err(CommandError::ReservedName(name)) } else { Ok(name) }
+}

@@ -1,0 +1,36 @@
+//! Exit codes, on which scripts may rely.
+
+use std::process::ExitCode;
+
+/// How a run of the program ended.
+///
+/// # Shape
+/// The codes are those of Consul's command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// 0: done, or help was asked for.
+    Success,
+    /// 1: refused, failed, or the flags were wrong; also when the reader of standard output went away.
+    Failure,
+    /// 127: no command was named, or the first word is none.
+    UnknownCommand,
+}
+
+impl Exit {
+    /// Returns the number that the shell sees.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::UnknownCommand => 127,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

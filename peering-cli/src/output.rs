@@ -1,0 +1,116 @@
+//! The only room that prints: results on standard output, everything else on standard error.
+//!
+//! Whatever is printed passes through [`escape`], since names, metadata and messages come from other people's servers.
+
+pub(crate) mod escape;
+pub(crate) mod table;
+
+use std::io::{self, Write};
+
+use peering_core::gojson;
+use serde::Serialize;
+use thiserror::Error;
+
+/// Says why a result could not be printed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// The reader went away, as `head` does. Nobody is left to tell.
+    #[error("standard output was closed by its reader")]
+    Closed,
+    /// Standard output cannot be written, for instance because a disk is full.
+    #[error("cannot write to standard output: {0}")]
+    Write(#[source] io::Error),
+    /// A result has no JSON form.
+    #[error("cannot print the result as JSON: {0}")]
+    Json(#[source] serde_json::Error),
+}
+
+/// Standard output and standard error, or what a test puts in their place.
+pub struct Output<'a> {
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+}
+
+impl<'a> Output<'a> {
+    /// Prints to these two writers.
+    pub fn new(stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
+        Self { stdout, stderr }
+    }
+
+    /// Prints a result and a newline on standard output.
+    ///
+    /// # Errors
+    /// [`OutputError::Closed`] if the reader is gone, [`OutputError::Write`] for any other cause.
+    pub fn result(&mut self, text: &str) -> Result<(), OutputError> {
+        self.write_result(&escape::block(text))
+    }
+
+    /// Prints a result as one line of JSON, escaped as Go does.
+    ///
+    /// # Errors
+    /// Those of [`Output::result`], and [`OutputError::Json`].
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
+        let text = gojson::to_string(value).map_err(OutputError::Json)?;
+        self.write_result(&escape::json(&text))
+    }
+
+    /// Prints a message and a newline on standard error.
+    pub fn message(&mut self, text: &str) {
+        // A message that nobody can read is lost; the exit code still tells.
+        let _ = writeln!(self.stderr, "{}", escape::block(text)).and_then(|()| self.stderr.flush());
+    }
+
+    fn write_result(&mut self, text: &str) -> Result<(), OutputError> {
+        let written = writeln!(self.stdout, "{text}").and_then(|()| self.stdout.flush());
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => OutputError::Closed,
+            _ => OutputError::Write(error),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails every write with one kind of error.
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn results_and_messages_go_their_own_ways_escaped() {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut output = Output::new(&mut stdout, &mut stderr);
+        output.result("a\u{1b}b\nc").unwrap();
+        output.json(&"\u{202e}").unwrap();
+        output.message("bad\u{7}");
+        assert_eq!(String::from_utf8(stdout).unwrap(), "a\\x1bb\nc\n\"\\u202e\"\n");
+        assert_eq!(String::from_utf8(stderr).unwrap(), "bad\\x07\n");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_apart_from_a_full_disk() {
+        let mut stderr = Vec::new();
+        for (kind, is_closed) in [(io::ErrorKind::BrokenPipe, true), (io::ErrorKind::StorageFull, false)] {
+            let mut stdout = Broken(kind);
+            let error = Output::new(&mut stdout, &mut stderr).result("x").unwrap_err();
+            assert_eq!(matches!(error, OutputError::Closed), is_closed);
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_reader_is_dropped() {
+        let (mut stdout, mut stderr) = (Vec::new(), Broken(io::ErrorKind::BrokenPipe));
+        Output::new(&mut stdout, &mut stderr).message("x");
+    }
+}

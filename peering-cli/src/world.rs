@@ -1,0 +1,19 @@
+//! What a run of the program may touch, so that a test can put something else in its place.
+
+use std::ffi::OsString;
+use std::io::Read;
+
+use crate::output::Output;
+
+/// Looks up an environment variable.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The environment, the standard streams: all that a verb sees of the process.
+pub struct World<'a> {
+    /// Environment variables.
+    pub environment: Environment<'a>,
+    /// Standard input.
+    pub stdin: &'a mut dyn Read,
+    /// Standard output and error.
+    pub output: Output<'a>,
+}

@@ -1,0 +1,101 @@
+//! Every bound of the server in one place: a hostile peer meets a limit that we chose.
+//!
+//! Sizes are in bytes unless the name says otherwise, times are [`Duration`]s. Rooms take these numbers as arguments
+//! where a test needs smaller ones; nobody writes a second constant for the same thing.
+
+use std::time::Duration;
+
+/// Most bytes in the body of an HTTP request; more is answered 413. Twice the longest token, so that JSON and metadata
+/// around one always fit.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Most bytes in the text of a peering token: room for [`CA_ENTRIES_MAX`] large roots and [`ADDRESSES_MAX`] addresses.
+pub const TOKEN_BYTES_MAX: usize = 512 << 10;
+/// Most CA entries in a token or a trust bundle: a root, its successor and some history; each costs a parse.
+pub const CA_ENTRIES_MAX: usize = 16;
+/// Most server addresses in a token or from a peer: one per server of a large cluster; each may cost a dial.
+pub const ADDRESSES_MAX: usize = 64;
+/// Most exported services kept for one peer: far above a real cluster, and still a bounded share of memory.
+pub const SERVICES_PER_PEER_MAX: usize = 10_000;
+
+/// Most bytes in one frame of a peer stream before its Open is accepted; an Open is well below 1 KiB.
+pub const FRAME_BYTES_BEFORE_OPEN_MAX: usize = 16 << 10;
+/// Most bytes in one frame of a peer stream after that, and in an exchange. A Consul dialer takes no more either.
+pub const FRAME_BYTES_MAX: usize = 8 << 20;
+/// Most HTTP/2 streams at a time on one connection of the peer listener; a dialer needs one, or two while it exchanges.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 8;
+
+/// Most connections without an accepted Open on the peer listener. Each holds a file and some 100 KiB at worst.
+pub const PEER_CONNECTIONS_MAX: usize = 4_096;
+/// Most of those from one source (an IPv4 address or an IPv6 /64): a sixteenth, so that no one source takes all.
+pub const PEER_CONNECTIONS_PER_SOURCE_MAX: usize = 256;
+/// Most connections on one HTTP listener, blocking queries included, unless the settings say otherwise.
+pub const HTTP_CONNECTIONS_MAX: usize = 8_192;
+
+/// Longest TLS handshake on a listener; a slow link needs three round trips.
+pub const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Longest wait for a complete request head, the wait between two requests included.
+pub const REQUEST_HEAD_MAX: Duration = Duration::from_secs(10);
+/// Most bytes in the head of an HTTP/1.1 request: Consul's headers are small, and a proxy may add cookies.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Pause of an accept loop after an error such as "too many open files", which a retry at once would only repeat.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// Longest wait for requests in progress when a listener shuts down; later ones are cut.
+pub const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// Longest wait for an idle connection to say goodbye before it is cut.
+pub const IDLE_CLOSE_MAX: Duration = Duration::from_secs(1);
+/// Least time between two log lines about refused connections of one listener.
+pub const REFUSAL_LOG_PAUSE: Duration = Duration::from_secs(60);
+
+/// Silence on a peer connection after which the acceptor sends an HTTP/2 PING; Consul's number.
+pub const ACCEPTOR_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Longest wait for its acknowledgement; Consul's number.
+pub const ACCEPTOR_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Silence on a peer connection after which the dialer sends an HTTP/2 PING; Consul's number, and twice what a Consul
+/// acceptor tolerates.
+pub const DIALER_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Longest wait for its acknowledgement; Consul's number.
+pub const DIALER_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest dial of one server address: name resolution, TCP and TLS together. Consul's number.
+pub const DIAL_MAX: Duration = Duration::from_secs(20);
+/// Longest TCP connect to one resolved address, so that a dead IPv6 route leaves time for IPv4.
+pub const DIAL_CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Most resolved addresses of one name that are tried; the rest wait for the next dial.
+pub const DIAL_RESOLVED_MAX: usize = 8;
+
+/// Most characters of foreign text (names, metadata, peer errors, certificate subjects) in a log line or on a terminal.
+pub const FOREIGN_TEXT_CHARS_MAX: usize = 64;
+/// Most bytes of the caller's own input repeated in an answer.
+pub const ECHO_BYTES_MAX: usize = 1 << 10;
+/// Most characters of a peer's gRPC message that are relayed.
+pub const PEER_MESSAGE_CHARS_MAX: usize = 256;
+
+/// Time between two looks at the clock by whoever renews a leaf: the longest that a clock moved by hand goes unnoticed.
+pub const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_single_source_can_fill_the_peer_listener() {
+        const { assert!(PEER_CONNECTIONS_PER_SOURCE_MAX * 16 <= PEER_CONNECTIONS_MAX) };
+    }
+
+    #[test]
+    fn a_longest_token_fits_into_a_body() {
+        const { assert!(TOKEN_BYTES_MAX * 2 <= BODY_BYTES_MAX) };
+    }
+}
+
+/// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
+/// cluster has.
+pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
+/// Most events that wait for a consumer before writes are refused: about a gigabyte in the store.
+pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
+/// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
+pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
+/// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
+pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// Most tombstones kept, the newest.
+pub const TOMBSTONES_MAX: usize = 10_000;

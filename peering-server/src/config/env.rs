@@ -1,0 +1,133 @@
+//! Every environment variable of the server, and nothing else reads one.
+//!
+//! Each is the flag's name in capitals behind `PEERING_SERVER_`. Lists are separated by commas.
+
+use std::path::PathBuf;
+
+use super::{Mistake, Settings};
+
+/// What all names begin with.
+pub const PREFIX: &str = "PEERING_SERVER_";
+
+/// The variables, each with a sentence.
+pub const VARIABLES: [(&str, &str); 14] = [
+    ("DEV", "true: memory store, loopback only, access control off"),
+    ("DATA_DIR", "directory of store, keyring and api.sock"),
+    ("STORE", "sqlite or memory"),
+    ("KEYRING", "the keyring's file"),
+    ("DATACENTER", "name of this datacenter"),
+    ("NODE_NAME", "name of this server"),
+    ("HTTP_ADDR", "addresses of the HTTP API"),
+    ("PEER_ADDR", "address of the peer listener"),
+    ("ADVERTISE", "where peers reach this server"),
+    ("ACL", "off"),
+    ("ALLOW_PLAINTEXT", "true: tokens without CA may be used"),
+    ("DIAL_DENY", "networks that are never dialed"),
+    ("LOG_LEVEL", "error, warn, info, debug or trace"),
+    ("LOG_FORMAT", "text or json"),
+];
+
+impl Settings {
+    /// Reads settings with a look-up such as `|name| std::env::var(name).ok()`; an empty value counts as none.
+    ///
+    /// # Errors
+    /// [`Mistake`]s for booleans that are none.
+    pub fn from_env(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
+        let text = |name: &str| look_up(&format!("{PREFIX}{name}")).filter(|value| !value.is_empty());
+        let list = |name: &str| -> Vec<String> {
+            text(name).map(|value| value.split(',').map(|part| part.trim().to_owned()).collect()).unwrap_or_default()
+        };
+        let mut mistakes = Vec::new();
+        let mut flag = |name: &str, setting: &'static str| match text(name).as_deref() {
+            None => None,
+            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Some(true),
+            Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),
+            Some(other) => {
+                let problem = format!("{PREFIX}{name} is {other:?}, expected true or false");
+                mistakes.push(Mistake { setting, problem });
+                None
+            }
+        };
+        let settings = Self {
+            dev: flag("DEV", "dev"),
+            allow_plaintext: flag("ALLOW_PLAINTEXT", "allow-plaintext"),
+            data_dir: text("DATA_DIR").map(PathBuf::from),
+            store: text("STORE"),
+            keyring: text("KEYRING").map(PathBuf::from),
+            datacenter: text("DATACENTER"),
+            node_name: text("NODE_NAME"),
+            http_addr: list("HTTP_ADDR"),
+            peer_addr: text("PEER_ADDR"),
+            advertise: list("ADVERTISE"),
+            acl: text("ACL"),
+            dial_deny: list("DIAL_DENY"),
+            log_level: text("LOG_LEVEL"),
+            log_format: text("LOG_FORMAT"),
+        };
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    /// Fills what is missing here from `weaker` settings.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        let first = |strong: Vec<String>, weak: Vec<String>| if strong.is_empty() { weak } else { strong };
+        Self {
+            dev: self.dev.or(weaker.dev),
+            data_dir: self.data_dir.or(weaker.data_dir),
+            store: self.store.or(weaker.store),
+            keyring: self.keyring.or(weaker.keyring),
+            datacenter: self.datacenter.or(weaker.datacenter),
+            node_name: self.node_name.or(weaker.node_name),
+            http_addr: first(self.http_addr, weaker.http_addr),
+            peer_addr: self.peer_addr.or(weaker.peer_addr),
+            advertise: first(self.advertise, weaker.advertise),
+            acl: self.acl.or(weaker.acl),
+            allow_plaintext: self.allow_plaintext.or(weaker.allow_plaintext),
+            dial_deny: first(self.dial_deny, weaker.dial_deny),
+            log_level: self.log_level.or(weaker.log_level),
+            log_format: self.log_format.or(weaker.log_format),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_fills_what_no_flag_gave() {
+        let env = |name: &str| match name {
+            "PEERING_SERVER_DATACENTER" => Some("dc9".to_owned()),
+            "PEERING_SERVER_HTTP_ADDR" => Some("127.0.0.1:1, unix:///tmp/x".to_owned()),
+            "PEERING_SERVER_DEV" => Some("true".to_owned()),
+            _ => None,
+        };
+        let flags = Settings { datacenter: Some("dc1".to_owned()), ..Settings::default() };
+        let settings = flags.or(Settings::from_env(env).unwrap());
+        assert_eq!(settings.datacenter.as_deref(), Some("dc1"));
+        assert_eq!(settings.http_addr, ["127.0.0.1:1", "unix:///tmp/x"]);
+        assert_eq!(settings.dev, Some(true));
+    }
+
+    #[test]
+    fn a_boolean_that_is_none_is_a_mistake() {
+        let env = |name: &str| (name == "PEERING_SERVER_DEV").then(|| "maybe".to_owned());
+        let mistakes = Settings::from_env(env).unwrap_err();
+        assert_eq!(mistakes.len(), 1);
+        assert!(mistakes[0].to_string().contains("maybe"));
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        for (name, _) in VARIABLES {
+            let asked = std::cell::RefCell::new(Vec::new());
+            let settings = Settings::from_env(|name| {
+                asked.borrow_mut().push(name.to_owned());
+                None
+            });
+            assert!(settings.is_ok());
+            assert!(asked.borrow().contains(&format!("{PREFIX}{name}")), "{name}");
+            assert_eq!(asked.borrow().len(), VARIABLES.len());
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Settings of a server: raw ones from flags and environment in, one checked [`Config`] out.
+
+pub mod env;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use peering_core::name::Datacenter;
+use thiserror::Error;
+
+pub use resolve::default_data_dir;
+
+/// Settings as they were given: every one may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Memory store, loopback only, access control off.
+    pub dev: Option<bool>,
+    /// Where store and keyring are.
+    pub data_dir: Option<PathBuf>,
+    /// `sqlite` or `memory`.
+    pub store: Option<String>,
+    /// The keyring's file.
+    pub keyring: Option<PathBuf>,
+    /// Name of the datacenter.
+    pub datacenter: Option<String>,
+    /// Name of this server.
+    pub node_name: Option<String>,
+    /// Addresses of the HTTP API: `host:port` or `unix:///path`.
+    pub http_addr: Vec<String>,
+    /// Address of the peer listener.
+    pub peer_addr: Option<String>,
+    /// Where peers reach us, `host[:port]`.
+    pub advertise: Vec<String>,
+    /// `off`, until access control exists.
+    pub acl: Option<String>,
+    /// Whether tokens without CA may be used.
+    pub allow_plaintext: Option<bool>,
+    /// Networks that are never dialed, in CIDR form.
+    pub dial_deny: Vec<String>,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: Option<String>,
+    /// `text` or `json`.
+    pub log_format: Option<String>,
+}
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Whether answers are indented and nothing is kept.
+    pub dev: bool,
+    /// Where facts are kept.
+    pub store: StoreChoice,
+    /// Name of the datacenter.
+    pub datacenter: Datacenter,
+    /// Name of this server.
+    pub node_name: String,
+    /// Addresses of the HTTP API over TCP; all are loopback.
+    pub http_tcp: Vec<SocketAddr>,
+    /// Paths of the HTTP API's unix sockets.
+    pub http_unix: Vec<PathBuf>,
+    /// Address of the peer listener.
+    pub peer_addr: SocketAddr,
+    /// Where peers reach us.
+    pub advertise: Advertise,
+    /// Whether tokens without CA may be used.
+    pub allow_plaintext: bool,
+    /// Networks that are never dialed.
+    pub dial_deny: Vec<ipnet::IpNet>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// How it is written.
+    pub log_format: LogFormat,
+}
+
+/// Where facts are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// In this process, and gone with it.
+    Memory,
+    /// In a directory of this machine.
+    Sqlite {
+        /// The directory, made with mode 0700 if it is not there.
+        data_dir: PathBuf,
+        /// The keyring's file.
+        keyring: PathBuf,
+    },
+}
+
+/// Where peers reach us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advertise {
+    /// The peer listener's address, or this machine's outward one if that is a wildcard.
+    Discover,
+    /// Hosts as they were given, with their ports if they had one.
+    Given(Vec<(String, Option<u16>)>),
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what failed.
+    Error,
+    /// And what an operator should look at.
+    Warn,
+    /// And what happened.
+    Info,
+    /// And how.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// One mistake in the settings: which, what came, what is expected.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("-{setting}: {problem}")]
+#[non_exhaustive]
+pub struct Mistake {
+    /// The flag's name; its variable is `PEERING_SERVER_` and the same in capitals.
+    pub setting: &'static str,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+/// All mistakes in the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", list(.0))]
+pub struct Mistakes(pub Vec<Mistake>);
+
+fn list(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+impl Config {
+    /// Returns the settings of `-dev` on free ports of loopback: a server for tests and demonstrations, which keeps
+    /// nothing.
+    #[must_use]
+    pub fn ephemeral(datacenter: Datacenter) -> Self {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            dev: true,
+            store: StoreChoice::Memory,
+            datacenter,
+            node_name: "peering".to_owned(),
+            http_tcp: vec![loopback],
+            http_unix: Vec::new(),
+            peer_addr: loopback,
+            advertise: Advertise::Discover,
+            allow_plaintext: false,
+            dial_deny: Vec::new(),
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Text,
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Turns raw settings into a checked configuration, and reports every mistake at once.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use peering_core::name::Datacenter;
+
+use super::{Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
+
+/// Port of the HTTP API, as Consul's.
+const HTTP_PORT: u16 = 8500;
+/// Port of the peer listener, as Consul's gRPC over TLS.
+const PEER_PORT: u16 = 8503;
+
+/// Returns where a server keeps its data if nobody says: `/var/lib/peering` for root, else below the user's state
+/// directory. `None` if there is no home either.
+#[must_use]
+pub fn default_data_dir(look_up: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    // The owner of a process's own directory under /proc is its effective user.
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
+    if is_root {
+        return Some(PathBuf::from("/var/lib/peering"));
+    }
+    let absolute = |name: &str| look_up(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .map(|state| state.join("peering"))
+}
+
+struct Resolver {
+    mistakes: Vec<Mistake>,
+}
+
+impl Resolver {
+    fn mistake(&mut self, setting: &'static str, problem: impl Into<String>) {
+        self.mistakes.push(Mistake { setting, problem: problem.into() });
+    }
+
+    fn choice<T: Copy>(&mut self, setting: &'static str, given: Option<&str>, choices: &[(&str, T)]) -> Option<T> {
+        let given = given?;
+        let found = choices.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.mistake(setting, format!("expected one of {}, got {given:?}", names.join(", ")));
+        }
+        found
+    }
+
+    fn socket_address(&mut self, setting: &'static str, text: &str) -> Option<SocketAddr> {
+        let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        match local.as_deref().unwrap_or(text).parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                self.mistake(setting, format!("expected an IP address and a port such as 127.0.0.1:8500, got {text:?}"));
+                None
+            }
+        }
+    }
+
+    fn http(&mut self, given: &[String], config: &mut Config) {
+        for text in given {
+            if let Some(path) = text.strip_prefix("unix://") {
+                if Path::new(path).is_absolute() {
+                    config.http_unix.push(PathBuf::from(path));
+                } else {
+                    self.mistake("http-addr", format!("expected an absolute path after unix://, got {text:?}"));
+                }
+                continue;
+            }
+            if text.starts_with("https://") {
+                self.mistake("http-addr", "https is not served yet; use a loopback address or unix:///path");
+                continue;
+            }
+            let Some(address) = self.socket_address("http-addr", text.strip_prefix("http://").unwrap_or(text)) else {
+                continue;
+            };
+            if address.ip().to_canonical().is_loopback() {
+                config.http_tcp.push(address);
+            } else {
+                self.mistake(
+                    "http-addr",
+                    format!("{address} is not a loopback address; without access control and TLS the API stays on this machine"),
+                );
+            }
+        }
+    }
+
+    fn advertise(&mut self, given: &[String]) -> Advertise {
+        if given.is_empty() {
+            return Advertise::Discover;
+        }
+        let mut hosts = Vec::new();
+        for text in given {
+            match split_advertised(text) {
+                Some(host) => hosts.push(host),
+                None => self.mistake(
+                    "advertise",
+                    format!("expected host or host:port, an IPv6 address with port in brackets, got {text:?}"),
+                ),
+            }
+        }
+        Advertise::Given(hosts)
+    }
+}
+
+/// Splits `host[:port]`; a bare IPv6 address is a host.
+fn split_advertised(text: &str) -> Option<(String, Option<u16>)> {
+    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        return (!ip.is_unspecified()).then(|| (ip.to_string(), None));
+    }
+    if text.contains(':') {
+        let address = peering_core::address::ServerAddress::parse(text).ok()?;
+        return (!address.host().is_empty()).then(|| (address.host().to_owned(), Some(address.port())));
+    }
+    let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    is_name.then(|| (text.to_owned(), None))
+}
+
+impl Settings {
+    /// Checks settings and fills in defaults; `look_up` reads an environment variable.
+    ///
+    /// # Errors
+    /// [`Mistakes`], all of them.
+    pub fn resolve(self, look_up: impl Fn(&str) -> Option<String>) -> Result<Config, Mistakes> {
+        let mut resolver = Resolver { mistakes: Vec::new() };
+        let dev = self.dev.unwrap_or(false);
+        let datacenter = Datacenter::parse(self.datacenter.as_deref().unwrap_or("dc1"))
+            .map_err(|error| resolver.mistake("datacenter", error.to_string()))
+            .ok();
+        resolver.acl(self.acl.as_deref(), dev);
+        let data_dir = self.data_dir.or_else(|| default_data_dir(look_up));
+        let store = resolver.store(self.store.as_deref(), dev, data_dir.clone(), self.keyring);
+        let level = [
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+            ("trace", LogLevel::Trace),
+        ];
+        let format = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let peer_ip = if dev { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+        let default_peer = SocketAddr::from((peer_ip, PEER_PORT));
+        let peer_addr = self.peer_addr.as_deref().map_or(Some(default_peer), |text| resolver.socket_address("peer-addr", text));
+        if let Some(address) = peer_addr.filter(|address| dev && !address.ip().is_loopback()) {
+            resolver.mistake("peer-addr", format!("{address} is not a loopback address, and -dev stays on loopback"));
+        }
+        let mut deny = Vec::new();
+        for text in &self.dial_deny {
+            match text.parse() {
+                Ok(network) => deny.push(network),
+                Err(_) => resolver.mistake("dial-deny", format!("expected a network such as 10.0.0.0/8, got {text:?}")),
+            }
+        }
+        let mut config = Config {
+            dev,
+            store,
+            datacenter: datacenter.unwrap_or_else(Datacenter::first),
+            node_name: self.node_name.unwrap_or_else(host_name),
+            http_tcp: Vec::new(),
+            http_unix: Vec::new(),
+            peer_addr: peer_addr.unwrap_or(default_peer),
+            advertise: resolver.advertise(&self.advertise),
+            allow_plaintext: self.allow_plaintext.unwrap_or(false),
+            dial_deny: deny,
+            log_level: resolver.choice("log-level", self.log_level.as_deref(), &level).unwrap_or(LogLevel::Info),
+            log_format: resolver.choice("log-format", self.log_format.as_deref(), &format).unwrap_or(LogFormat::Text),
+        };
+        if self.http_addr.is_empty() {
+            config.http_tcp.push(SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT)));
+        } else {
+            resolver.http(&self.http_addr, &mut config);
+        }
+        if let Some(data_dir) = data_dir.filter(|_| !dev) {
+            config.http_unix.push(data_dir.join("api.sock"));
+        }
+        if resolver.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(resolver.mistakes)) }
+    }
+}
+
+impl Resolver {
+    fn acl(&mut self, given: Option<&str>, dev: bool) {
+        match given {
+            Some("off") => {}
+            None if dev => {}
+            None => self.mistake(
+                "acl",
+                "access control does not exist yet, so it must be switched off knowingly: give -acl off (whoever reaches the HTTP API may do everything), or -dev",
+            ),
+            Some("deny" | "allow") => self.mistake("acl", "access control does not exist yet: give -acl off"),
+            Some(other) => self.mistake("acl", format!("expected off, got {other:?}")),
+        }
+    }
+
+    fn store(
+        &mut self,
+        given: Option<&str>,
+        dev: bool,
+        data_dir: Option<PathBuf>,
+        keyring: Option<PathBuf>,
+    ) -> StoreChoice {
+        match (given, dev) {
+            (Some("memory"), _) | (None, true) => StoreChoice::Memory,
+            (Some("sqlite"), true) => {
+                self.mistake("store", "-dev keeps nothing: leave out -dev or -store sqlite");
+                StoreChoice::Memory
+            }
+            (Some("sqlite") | None, false) => match data_dir {
+                Some(data_dir) => {
+                    let keyring = keyring.unwrap_or_else(|| data_dir.join("keyring"));
+                    StoreChoice::Sqlite { data_dir, keyring }
+                }
+                None => {
+                    self.mistake("data-dir", "there is no home directory to put it in: give -data-dir");
+                    StoreChoice::Memory
+                }
+            },
+            (Some(other), _) => {
+                self.mistake("store", format!("expected sqlite or memory, got {other:?}"));
+                StoreChoice::Memory
+            }
+        }
+    }
+}
+
+/// Names this server after its machine.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "peering".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(settings: Settings) -> Result<Config, Mistakes> {
+        settings.resolve(|name| (name == "HOME").then(|| "/home/someone".to_owned()))
+    }
+
+    fn off() -> Settings {
+        Settings { acl: Some("off".into()), data_dir: Some("/data".into()), ..Settings::default() }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_consul() {
+        let config = resolve(off()).unwrap();
+        assert_eq!(config.http_tcp, ["127.0.0.1:8500".parse().unwrap()]);
+        assert_eq!(config.http_unix, [PathBuf::from("/data/api.sock")]);
+        assert_eq!(config.peer_addr, "0.0.0.0:8503".parse().unwrap());
+        assert_eq!(config.datacenter.as_str(), "dc1");
+        assert_eq!(
+            config.store,
+            StoreChoice::Sqlite { data_dir: "/data".into(), keyring: "/data/keyring".into() }
+        );
+    }
+
+    #[test]
+    fn dev_stays_on_loopback_and_keeps_nothing() {
+        let config = resolve(Settings { dev: Some(true), ..Settings::default() }).unwrap();
+        assert_eq!(config.store, StoreChoice::Memory);
+        assert_eq!(config.peer_addr, "127.0.0.1:8503".parse().unwrap());
+        assert!(config.http_unix.is_empty());
+        let outward = Settings { dev: Some(true), peer_addr: Some("0.0.0.0:1".into()), ..Settings::default() };
+        assert_eq!(resolve(outward).unwrap_err().0[0].setting, "peer-addr");
+    }
+
+    #[test]
+    fn without_access_control_a_server_starts_only_if_told_so() {
+        let silent = Settings { data_dir: Some("/data".into()), ..Settings::default() };
+        assert_eq!(resolve(silent).unwrap_err().0[0].setting, "acl");
+        assert!(resolve(Settings { acl: Some("deny".into()), ..off() }).is_err());
+    }
+
+    #[test]
+    fn the_api_does_not_leave_this_machine() {
+        for address in ["0.0.0.0:8500", "10.0.0.1:8500", "[::]:8500", "https://127.0.0.1:8500", "unix://relative"] {
+            let mistakes = resolve(Settings { http_addr: vec![address.into()], ..off() }).unwrap_err();
+            assert_eq!(mistakes.0[0].setting, "http-addr", "{address}");
+        }
+        let config =
+            resolve(Settings { http_addr: vec!["[::1]:0".into(), "localhost:1".into()], ..off() }).unwrap();
+        assert_eq!(config.http_tcp.len(), 2);
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once() {
+        let mistakes = resolve(Settings {
+            store: Some("floppy".into()),
+            datacenter: Some("a b".into()),
+            peer_addr: Some("x".into()),
+            log_level: Some("loud".into()),
+            advertise: vec!["::1:8503:".into()],
+            dial_deny: vec!["ten".into()],
+            ..Settings::default()
+        })
+        .unwrap_err();
+        let named: Vec<&str> = mistakes.0.iter().map(|mistake| mistake.setting).collect();
+        for setting in ["acl", "store", "datacenter", "peer-addr", "log-level", "advertise", "dial-deny"] {
+            assert!(named.contains(&setting), "{setting} is missing in {named:?}");
+        }
+    }
+
+    #[test]
+    fn advertised_hosts_may_lack_a_port_and_ipv6_its_brackets() {
+        assert_eq!(split_advertised("host"), Some(("host".into(), None)));
+        assert_eq!(split_advertised("host:1"), Some(("host".into(), Some(1))));
+        assert_eq!(split_advertised("2001:db8::1"), Some(("2001:db8::1".into(), None)));
+        assert_eq!(split_advertised("[2001:db8::1]:5"), Some(("2001:db8::1".into(), Some(5))));
+        for bad in ["", "0.0.0.0", "a b", "host:0", "http://host", ":1"] {
+            assert_eq!(split_advertised(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Errors on the way out: the only file with status codes, each with its reason.
+
+use std::error::Error;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{StatusCode, Uri};
+use peering_core::api::body::BodyError;
+use peering_core::foreign;
+use tracing::{debug, error};
+
+use crate::service::ServiceError;
+use crate::service::establish::CallCode;
+
+/// An answer other than success: a status and bare text, as Consul's.
+#[derive(Debug)]
+pub(crate) struct HttpError {
+    status: StatusCode,
+    text: String,
+}
+
+impl HttpError {
+    /// The request is not well formed, so no service was asked.
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, text: text.into() }
+    }
+
+    /// The caller is a browser page or a name that is not ours.
+    pub(crate) fn forbidden(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, text: text.into() }
+    }
+
+    /// The body is longer than any request of ours.
+    pub(crate) fn too_large(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, text: text.into() }
+    }
+}
+
+impl From<BodyError> for HttpError {
+    fn from(error: BodyError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<ServiceError> for HttpError {
+    fn from(error: ServiceError) -> Self {
+        let status = match &error {
+            // Consul answers 403 so that callers know to generate a new token.
+            ServiceError::NewTokenNeeded(_) | ServiceError::Denied(_) => StatusCode::FORBIDDEN,
+            ServiceError::NotFound(_) => StatusCode::NOT_FOUND,
+            // The first failure decides, as in Consul.
+            ServiceError::Exchange(failure) => match failure.first_code() {
+                CallCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                CallCode::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            // Ours: the request is fine and may be repeated.
+            ServiceError::Contended { .. } | ServiceError::OutboxFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            // Consul answers 500 to everything else, bad names and tokens too; its clients know no other status.
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let text = error.to_string();
+        match &error {
+            ServiceError::Store(_)
+            | ServiceError::Record(_)
+            | ServiceError::Keyring(_)
+            | ServiceError::OutcomeUnknown => {
+                error!(cause = chain(&error), "Request error");
+                Self { status, text: format!("{text}; the server's log has the cause") }
+            }
+            _ => {
+                debug!(error = foreign::quoted(&text), "Request error");
+                Self { status, text }
+            }
+        }
+    }
+}
+
+/// Joins an error and everything below it.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        plain(self.status, self.text)
+    }
+}
+
+fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Names the methods of an endpoint.
+pub(crate) fn options(allow: &'static str) -> Response {
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// Refuses a method that the endpoint does not have.
+pub(crate) fn method_not_allowed(request: &Request, allow: &'static str) -> Response {
+    let text = format!("method {} not allowed", foreign::cut(request.method().as_str(), foreign::SHOWN_CHARACTERS_MAX));
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// Refuses a path that is no endpoint.
+pub(crate) async fn unknown_path(_: Uri) -> Response {
+    plain(StatusCode::NOT_FOUND, "Invalid URL path: not a recognized HTTP API endpoint\n")
+}

@@ -1,0 +1,93 @@
+//! What a request says besides its body: who asks, in which partition, and whether to indent.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use http::request::Parts;
+
+use super::error::HttpError;
+use crate::bounds::BODY_BYTES_MAX;
+use crate::listen::http::Caller;
+use crate::service::access::Actor;
+
+/// The parts of a request that every handler looks at.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Who asks.
+    pub(crate) actor: Actor,
+    /// Whether `?pretty` was given.
+    pub(crate) pretty: bool,
+    partition_query: bool,
+    partition_header: bool,
+}
+
+impl Asked {
+    /// Reads them from the head of a request.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let query = parts.uri.query().unwrap_or_default();
+        let source = parts.extensions.get::<Caller>().and_then(|caller| caller.source);
+        let has = |name: &str, empty_counts: bool| {
+            form_pairs(query).any(|(key, value)| key == name && (empty_counts || !value.is_empty()))
+        };
+        Self {
+            actor: Actor { source },
+            pretty: has("pretty", true),
+            partition_query: has("partition", false),
+            partition_header: parts.headers.get("x-consul-partition").is_some_and(|value| !value.is_empty()),
+        }
+    }
+
+    /// Refuses any partition, as Consul's community edition does, even `default`.
+    pub(crate) fn refuse_partition(&self) -> Result<(), HttpError> {
+        if self.partition_query {
+            return Err(HttpError::bad_request(
+                "Invalid query parameter: \"partition\" - Partitions are a Consul Enterprise feature",
+            ));
+        }
+        if self.partition_header {
+            return Err(HttpError::bad_request(
+                "Invalid header: \"X-Consul-Partition\" - Partitions are a Consul Enterprise feature",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Splits a query string; only plain names are looked for, so nothing is decoded.
+fn form_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Reads a body within its bound.
+pub(crate) async fn body(request: Request) -> Result<Bytes, HttpError> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(_) => HttpError::too_large(format!(
+            "request body: expected at most {BODY_BYTES_MAX} bytes, sent whole; got more, or a broken transfer"
+        )),
+        other => HttpError::bad_request(other.body_text()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(uri: &str) -> Asked {
+        Asked::of(&http::Request::get(uri).body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn any_partition_is_refused_and_an_empty_one_is_none() {
+        assert!(asked("/v1/peerings?partition=default").refuse_partition().is_err());
+        assert!(asked("/v1/peerings?x&partition=").refuse_partition().is_ok());
+        assert!(asked("/v1/peerings").refuse_partition().is_ok());
+    }
+
+    #[test]
+    fn pretty_counts_with_and_without_a_value() {
+        for uri in ["/?pretty", "/?a=b&pretty=", "/?pretty=false"] {
+            assert!(asked(uri).pretty);
+        }
+        assert!(!asked("/?prettyx").pretty);
+    }
+}

@@ -1,0 +1,73 @@
+//! The HTTP edge: Consul's peering API. A handler parses, asks one service, and renders.
+//!
+//! | path | methods | handler |
+//! |---|---|---|
+//! | `/v1/peering/token` | POST | [`v1::token`] |
+//! | `/v1/peering/establish` | POST | [`v1::establish`] |
+//! | `/v1/peering/{name}` | GET, DELETE | [`v1::peering`] |
+//! | `/v1/peerings` | GET | [`v1::peerings`] |
+//! | `/v1/status/leader` | GET | [`v1::status`] |
+
+mod answer;
+mod error;
+mod extract;
+mod guard;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, get, on, post};
+use http::header::{HeaderValue, VARY};
+
+use crate::bounds::BODY_BYTES_MAX;
+use crate::service::Service;
+
+/// What handlers share.
+pub(crate) struct App {
+    pub(crate) service: Arc<Service>,
+    /// Whether answers are indented even if nobody asks, as in Consul's development mode.
+    pub(crate) always_pretty: bool,
+    /// What `/v1/status/leader` answers: the address at which this server is reached by its peers.
+    pub(crate) leader: String,
+}
+
+/// Builds the whole API.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/peering/token", only("OPTIONS,POST", post(v1::token::generate)))
+        .route("/v1/peering/establish", only("OPTIONS,POST", post(v1::establish::establish)))
+        .route("/v1/peering", get(v1::peering::without_slash))
+        .route("/v1/peering/", get(v1::peering::without_name))
+        .route(
+            "/v1/peering/{*name}",
+            only("OPTIONS,GET,DELETE", on(MethodFilter::GET, v1::peering::read).delete(v1::peering::delete)),
+        )
+        .route("/v1/peerings", only("OPTIONS,GET", on(MethodFilter::GET, v1::peerings::list)))
+        .route("/v1/status/leader", only("OPTIONS,GET", on(MethodFilter::GET, v1::status::leader)))
+        .layer(middleware::from_fn(consul_headers))
+        .fallback(error::unknown_path)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(guard::refuse_strangers))
+        .with_state(app)
+}
+
+/// Answers OPTIONS, HEAD and every other method as Consul does.
+fn only(allow: &'static str, methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    methods
+        .on(MethodFilter::OPTIONS, move || async move { error::options(allow) })
+        .on(MethodFilter::HEAD, move |request: Request| async move { error::method_not_allowed(&request, allow) })
+        .fallback(move |request: Request| async move { error::method_not_allowed(&request, allow) })
+}
+
+/// Adds the headers that every registered endpoint of Consul sends.
+async fn consul_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert("x-consul-default-acl-policy", HeaderValue::from_static("allow"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    response
+}

@@ -1,0 +1,49 @@
+//! `GET` and `DELETE /v1/peering/:name`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::LOCATION;
+
+use super::render;
+use crate::http::App;
+use crate::http::answer;
+use crate::http::error::HttpError;
+use crate::http::extract::Asked;
+use crate::service::ServiceError;
+use crate::service::access::Action;
+
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, HttpError> {
+    let asked = Asked::of(&request.into_parts().0);
+    asked.refuse_partition()?;
+    app.service.access().decide(&asked.actor, Action::PeeringRead).map_err(ServiceError::from)?;
+    let found = app.service.read_peering(&name).await?;
+    let response = answer::json(&app, &asked, &render::peering(&found.value));
+    Ok(answer::with_index(response, found.index))
+}
+
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, HttpError> {
+    let asked = Asked::of(&request.into_parts().0);
+    asked.refuse_partition()?;
+    app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
+    app.service.delete_peering(&name).await?;
+    Ok(answer::empty())
+}
+
+pub(crate) async fn without_name() -> HttpError {
+    HttpError::bad_request("Must specify a name to fetch.")
+}
+
+pub(crate) async fn without_slash() -> Response {
+    (StatusCode::MOVED_PERMANENTLY, [(LOCATION, "/v1/peering/")]).into_response()
+}

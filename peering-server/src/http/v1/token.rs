@@ -1,0 +1,44 @@
+//! `POST /v1/peering/token`: issues a peering token.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use peering_core::api::body::decode_generate_token;
+use peering_core::api::v1::GenerateTokenResponse;
+use peering_core::duration::GoDuration;
+
+use crate::http::App;
+use crate::http::answer;
+use crate::http::error::HttpError;
+use crate::http::extract::{self, Asked};
+use crate::service::ServiceError;
+use crate::service::access::Action;
+use crate::service::peerings::TokenRequest;
+
+pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
+    let (parts, body) = request.into_parts();
+    let asked = Asked::of(&parts);
+    let body = extract::body(Request::from_parts(parts, body)).await?;
+    let wanted = decode_generate_token(&body)?;
+    if wanted.peer_name.is_empty() {
+        return Err(HttpError::bad_request("PeerName is required in the payload when generating a new peering token."));
+    }
+    asked.refuse_partition()?;
+    let ttl = match wanted.ttl.as_deref().map(GoDuration::parse).transpose() {
+        Ok(ttl) => ttl.map(|ttl| ttl.to_std().unwrap_or_default()),
+        Err(error) => return Err(HttpError::bad_request(format!("TTL: {error}"))),
+    };
+    let checked = app.service.check_token_request(TokenRequest {
+        name: wanted.peer_name,
+        partition: wanted.partition,
+        meta: wanted.meta,
+        external_addresses: wanted.server_external_addresses,
+        ttl,
+    })?;
+    app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
+    let warnings = app.service.address_warnings(checked.external_addresses());
+    let peering_token = app.service.generate_token(checked).await?;
+    let response = answer::json(&app, &asked, &GenerateTokenResponse { peering_token });
+    Ok(answer::with_warnings(response, &warnings))
+}

@@ -1,0 +1,289 @@
+//! A unix socket that only its owner can open.
+//!
+//! The socket is made in a directory of its own with mode 0700, gets mode 0600 there, and only then takes its place by
+//! a rename. So it is never open to others, not even for an instant, and a stale file is replaced without a gap.
+
+use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use thiserror::Error;
+use tokio::net::{UnixListener, UnixStream};
+
+/// Mode of the socket: whoever may write to it has our API.
+const SOCKET_MODE: u32 = 0o600;
+/// Mode of a directory that we make for it.
+const DIRECTORY_MODE: u32 = 0o700;
+/// Bits that let others replace what is in a directory.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Says why a unix socket cannot be listened on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UnixSocketError {
+    /// The path has no file name.
+    #[error("{} names no file: give the full path of the socket", path.display())]
+    NoFileName {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Others could replace the socket by one of theirs.
+    #[error("{} has mode {mode:04o}, so others can replace the socket: use a directory that only its owner can write to", directory.display())]
+    DirectoryNotPrivate {
+        /// The directory.
+        directory: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// There is something that is no socket; it is left alone.
+    #[error("{} exists and is not a socket: move it away or choose another path", path.display())]
+    NotASocket {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A process listens there.
+    #[error("another process listens on {}: stop it or choose another path", path.display())]
+    InUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("could not {operation} {}", path.display())]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An open unix socket; its file is removed when this is dropped.
+#[derive(Debug)]
+pub struct UnixSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl UnixSocket {
+    /// Opens a unix socket with mode 0600. A missing directory is made, with mode 0700; the socket of a dead process
+    /// is replaced.
+    ///
+    /// # Errors
+    /// [`UnixSocketError`]: the directory is writable by others, something else has that name, or a process listens
+    /// there. Nothing was changed then.
+    pub fn bind(path: &Path) -> Result<Self, UnixSocketError> {
+        let (Some(directory), Some(_)) = (path.parent(), path.file_name()) else {
+            return Err(UnixSocketError::NoFileName { path: path.to_owned() });
+        };
+        // The parent of a bare file name is the empty path.
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        prepare_directory(directory)?;
+        check_place(path)?;
+
+        let staging = Staging::make(directory)?;
+        let staged = staging.socket();
+        let listener = UnixListener::bind(&staged).map_err(system("listen on", &staged))?;
+        fs::set_permissions(&staged, Permissions::from_mode(SOCKET_MODE)).map_err(system("restrict", &staged))?;
+        let identity = identity(&fs::symlink_metadata(&staged).map_err(system("inspect", &staged))?);
+        fs::rename(&staged, path).map_err(system("put in place", path))?;
+        Ok(Self { listener, path: path.to_owned(), identity })
+    }
+
+    /// Returns where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits for the next connection.
+    ///
+    /// # Errors
+    /// What the system says, such as that there are too many open files.
+    pub async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        // Only our own file: another process may have taken the path over.
+        let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity);
+        if is_ours {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn system(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> UnixSocketError {
+    move |source| UnixSocketError::System { operation, path: path.to_owned(), source }
+}
+
+fn prepare_directory(directory: &Path) -> Result<(), UnixSocketError> {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(system("create the directory", directory)(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let mode = fs::metadata(directory).map_err(system("inspect", directory))?.mode() & 0o7777;
+    if mode & WRITABLE_BY_OTHERS != 0 {
+        return Err(UnixSocketError::DirectoryNotPrivate { directory: directory.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// Passes if the path is free or holds the socket of a dead process.
+fn check_place(path: &Path) -> Result<(), UnixSocketError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(system("inspect", path)(error)),
+    };
+    if !found.file_type().is_socket() {
+        return Err(UnixSocketError::NotASocket { path: path.to_owned() });
+    }
+    match StdUnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        // It was removed in between.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(_) => Err(UnixSocketError::InUse { path: path.to_owned() }),
+        Err(error) => Err(system("find out who listens on", path)(error)),
+    }
+}
+
+/// A private directory beside the socket's place, removed with what is left in it.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn make(directory: &Path) -> Result<Self, UnixSocketError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        // Short, since the path of a socket may have some hundred bytes only. A directory of the same name can only be
+        // left from a dead process with our id.
+        let name = format!(".{:x}.{:x}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let staging = Self(directory.join(name));
+        staging.remove();
+        DirBuilder::new().mode(DIRECTORY_MODE).create(&staging.0).map_err(system("create", &staging.0))?;
+        Ok(staging)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("s")
+    }
+
+    fn remove(&self) {
+        let _ = fs::remove_file(self.socket());
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn entries(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_for_its_owner_alone_and_goes_with_its_listener() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("new").join("api.sock");
+        let socket = UnixSocket::bind(&path).unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(entries(path.parent().unwrap()), 1, "nothing else is left beside it");
+        let (client, server) = tokio::join!(UnixStream::connect(&path), socket.accept());
+        assert!(client.is_ok() && server.is_ok());
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn the_socket_of_a_dead_process_is_replaced() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("api.sock");
+        // The standard library leaves the file behind, as a killed process does.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let _socket = UnixSocket::bind(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert!(StdUnixStream::connect(&path).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_live_socket_is_left_alone() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("api.sock");
+        let first = UnixSocket::bind(&path).unwrap();
+        assert!(matches!(UnixSocket::bind(&path), Err(UnixSocketError::InUse { .. })));
+        assert!(StdUnixStream::connect(first.path()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_left_alone() {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "precious").unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let folder = directory.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        for path in [&file, &link, &folder] {
+            assert!(matches!(UnixSocket::bind(path), Err(UnixSocketError::NotASocket { .. })), "{path:?}");
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_others_write_to_is_refused() {
+        let directory = TempDir::new().unwrap();
+        for others in [0o770, 0o1777] {
+            fs::set_permissions(directory.path(), Permissions::from_mode(others)).unwrap();
+            let refused = UnixSocket::bind(&directory.path().join("api.sock"));
+            assert!(matches!(refused, Err(UnixSocketError::DirectoryNotPrivate { mode, .. }) if mode == others));
+        }
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        assert!(UnixSocket::bind(&directory.path().join("api.sock")).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_path_without_a_file_is_refused() {
+        for path in ["", "/", "/tmp/.."] {
+            assert!(matches!(UnixSocket::bind(Path::new(path)), Err(UnixSocketError::NoFileName { .. })), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_took_the_path_over_survives_our_end() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("api.sock");
+        let ours = UnixSocket::bind(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _theirs = UnixSocket::bind(&path).unwrap();
+        drop(ours);
+        assert!(StdUnixStream::connect(&path).is_ok());
+    }
+}

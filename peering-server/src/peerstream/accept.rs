@@ -1,0 +1,172 @@
+//! The peer stream service: exchanges secrets and accepts streams.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use peering_core::foreign;
+use peering_core::id::PeeringId;
+use peering_core::peerstream::{Answer, PEER_MESSAGE_CHARS_MAX, Open, Refusal, Session, StatusCode};
+use peering_core::secret::{EstablishmentSecret, Redemption};
+use peering_core::secrets;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt, once};
+use tonic::{Request, Response, Status, Streaming};
+use tracing::{error, info, warn};
+
+use super::Shared;
+use super::bounded::Opened;
+use super::driver::{self, Accepted, Decision, Driver, FRAMES_WAITING_MAX, Inbound, Outbound};
+use super::proto::peerstream::peer_stream_service_server::PeerStreamService;
+use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
+use crate::listen::ConnectionGuard;
+use crate::listen::grpc::PeerConnection;
+use crate::service::ServiceError;
+use crate::service::secrets::{Exchange, OpenError};
+
+/// Metadata by which our own dialer proves that it is the one that asked before.
+pub(super) const REDEMPTION_KEY: &str = "peering-redemption";
+/// Hexadecimal digits in it.
+const REDEMPTION_DIGITS: usize = 64;
+
+/// Answers calls on the peer listener.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    pub(super) shared: Arc<Shared>,
+}
+
+type Frames = Pin<Box<dyn Stream<Item = Result<ReplicationMessage, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl PeerStreamService for Acceptor {
+    type StreamResourcesStream = Frames;
+
+    async fn exchange_secret(
+        &self,
+        request: Request<ExchangeSecretRequest>,
+    ) -> Result<Response<ExchangeSecretResponse>, Status> {
+        let from = source(&request);
+        let redemption = redemption(&request)?;
+        let ExchangeSecretRequest { peer_id, establishment_secret } = request.into_inner();
+        let establishment = EstablishmentSecret::from_text(establishment_secret);
+        let ask = Exchange { peer_id, establishment, redemption, from };
+        let secret = self.shared.service.exchange_secret(ask).await.map_err(|error| exchange_status(&error))?;
+        Ok(Response::new(ExchangeSecretResponse { stream_secret: secret.expose().to_owned() }))
+    }
+
+    async fn stream_resources(
+        &self,
+        request: Request<Streaming<ReplicationMessage>>,
+    ) -> Result<Response<Frames>, Status> {
+        let connection = request.extensions().get::<PeerConnection>().cloned();
+        let opened = request.extensions().get::<Opened>().cloned().unwrap_or_default();
+        let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        let shared = Arc::clone(&self.shared);
+        let inbound = Inbound::Reading(request.into_inner());
+        self.shared.tasks.spawn(async move { serve(&shared, connection, opened, inbound, sender).await });
+        // Headers go out with the first frame, so that a refusal is a status alone, as a dialer of Consul expects.
+        match frames.recv().await {
+            Some(Ok(first)) => Ok(Response::new(Box::pin(once(Ok(first)).chain(ReceiverStream::new(frames))))),
+            Some(Err(status)) => Err(status),
+            None => Ok(Response::new(Box::pin(tokio_stream::empty()))),
+        }
+    }
+}
+
+async fn serve(
+    shared: &Arc<Shared>,
+    connection: Option<PeerConnection>,
+    opened: Opened,
+    inbound: Inbound,
+    sender: mpsc::Sender<Result<ReplicationMessage, Status>>,
+) {
+    let source = connection.as_ref().and_then(|connection| connection.source);
+    let guard = connection.map(|connection| connection.guard);
+    let session = Session::accept(driver::now());
+    let driver = Driver::new(session, &shared.service, &shared.board, Outbound::Acceptor(sender), inbound);
+    let decide = |open: Open| -> Decision<'_> {
+        Box::pin(decide(shared, open, source, guard.clone(), opened.clone()))
+    };
+    let outcome = driver.run(decide).await;
+    match outcome.result {
+        Ok(()) => info!(source = ?source, "ending stream"),
+        Err(refusal) => info!(source = ?source, code = refusal.code.number(), reason = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), "ending stream"),
+    }
+}
+
+async fn decide<'a>(
+    shared: &'a Arc<Shared>,
+    open: Open,
+    source: Option<IpAddr>,
+    guard: Option<ConnectionGuard>,
+    opened: Opened,
+) -> (Answer, Option<Accepted<'a>>) {
+    let Open { peer_id, secret, remote } = open;
+    match shared.service.admit(&peer_id, &secret, remote).await {
+        Ok(peering) => {
+            info!(peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
+                "accepted initial replication request from peer");
+            opened.set();
+            let place = shared.registry.enter(peering.local_id);
+            let admission = guard.map(|guard| guard.accept_open());
+            let offer = driver::offer(&shared.service, false);
+            (Answer::Accepted(offer), Some(Accepted { place, id: peering.local_id, admission }))
+        }
+        Err(error) => {
+            warn!(source = ?source, error = %error, "peer stream refused");
+            let (refusal, terminated) = open_refusal(&peer_id, &error);
+            (Answer::Refused { refusal, terminated }, None)
+        }
+    }
+}
+
+/// Gives each reason its code and Consul's text.
+fn open_refusal(peer_id: &str, error: &OpenError) -> (Refusal, bool) {
+    let known = |id: &PeeringId| id.to_string();
+    match error {
+        OpenError::EmptyId => (Refusal::new(StatusCode::InvalidArgument, error.to_string()), false),
+        OpenError::MalformedId(_) => (Refusal::peering_unreadable(peer_id), false),
+        OpenError::UnknownId(id) => (Refusal::unknown_peering(&known(id)), false),
+        OpenError::Ended { id, tell } => (Refusal::peering_deleted(&known(id)), *tell),
+        OpenError::Refused(secrets::Refusal::NoSecrets) => (Refusal::no_secrets(), false),
+        OpenError::Refused(secrets::Refusal::WrongEnd) => (Refusal::wrong_end(), false),
+        OpenError::Refused(secrets::Refusal::Stream) => (Refusal::invalid_stream_secret(), false),
+        OpenError::Refused(other) => (Refusal::new(StatusCode::Internal, other.to_string()), false),
+        OpenError::Store(cause) => {
+            error!(error = %cause, "a stream secret could not be checked or promoted");
+            (Refusal::promotion_not_stored(cause), false)
+        }
+    }
+}
+
+fn exchange_status(error: &ServiceError) -> Status {
+    match error {
+        ServiceError::Refused(secrets::Refusal::Establishment(_)) => Status::permission_denied(error.to_string()),
+        ServiceError::PeeringId(_) => Status::internal(error.to_string()),
+        other => {
+            error!(error = %other, "an establishment secret could not be exchanged");
+            Status::internal(format!("failed to persist peering secret: {other}"))
+        }
+    }
+}
+
+fn source<T>(request: &Request<T>) -> Option<IpAddr> {
+    request.extensions().get::<PeerConnection>().and_then(|connection| connection.source)
+}
+
+fn redemption<T>(request: &Request<T>) -> Result<Option<Redemption>, Status> {
+    let Some(value) = request.metadata().get(REDEMPTION_KEY) else { return Ok(None) };
+    let refused = || {
+        let got = value.as_encoded_bytes().len();
+        Status::invalid_argument(format!(
+            "metadata {REDEMPTION_KEY}: expected {REDEMPTION_DIGITS} hexadecimal digits, got {got} bytes of another form"
+        ))
+    };
+    let text = value.to_str().map_err(|_| refused())?;
+    if text.len() == REDEMPTION_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(Some(Redemption::from_text(text.to_ascii_lowercase())))
+    } else {
+        Err(refused())
+    }
+}

@@ -1,0 +1,80 @@
+//! A gRPC channel to one address of a peer, over a connection of ours.
+
+use std::sync::Arc;
+
+use peering_core::address::ServerAddress;
+use peering_core::peering::Dialed;
+use thiserror::Error;
+use tonic::transport::{Channel, Endpoint};
+
+use super::proto::peerstream::peer_stream_service_client::PeerStreamServiceClient;
+use crate::bounds::{DIALER_PING_INTERVAL, DIALER_PING_TIMEOUT, FRAME_BYTES_MAX};
+use crate::clock::Clock;
+use crate::dial::connect::{nearest, once};
+use crate::dial::{AddressOrigin, DialError, DialSecurity, Dialer};
+use crate::tls::{RootsError, client_config};
+
+/// Why there is no channel.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(super) enum ChannelError {
+    /// No connection.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// No root to trust.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// The server name of the token is no DNS name.
+    #[error("the server name of the peering token is not a DNS name; ask the peer for a new token")]
+    ServerName,
+    /// The connection was made and HTTP/2 did not start on it.
+    #[error("HTTP/2 could not be started with the peer")]
+    Http(#[source] tonic::transport::Error),
+}
+
+/// Opens a channel to one address of a peer.
+pub(super) async fn open(
+    dialer: &Dialer,
+    clock: &Arc<dyn Clock>,
+    dialed: &Dialed,
+    roots: &[String],
+    address: &ServerAddress,
+) -> Result<PeerStreamServiceClient<Channel>, ChannelError> {
+    let security = if dialed.plaintext {
+        DialSecurity::Plaintext
+    } else {
+        let clock = Arc::clone(clock);
+        let config = client_config(roots.iter().map(String::as_str), move || clock.now())?;
+        DialSecurity::tls(config, &dialed.server_name).map_err(|_| ChannelError::ServerName)?
+    };
+    let origin = if dialed.token_addresses.contains(address) {
+        AddressOrigin::Token
+    } else {
+        AddressOrigin::Stream { nearest_in_token: nearest(&dialed.token_addresses).await }
+    };
+    let socket = dialer.dial(address, origin, &security).await?;
+    // The authority is not looked at by any acceptor; a name that cannot stand in a URI is replaced.
+    let endpoint = Endpoint::from_shared(format!("http://{}", dialed.server_name))
+        .unwrap_or_else(|_| Endpoint::from_static("http://peer"))
+        .http2_keep_alive_interval(DIALER_PING_INTERVAL)
+        .keep_alive_timeout(DIALER_PING_TIMEOUT);
+    let channel = endpoint.connect_with_connector(once(socket)).await.map_err(ChannelError::Http)?;
+    Ok(PeerStreamServiceClient::new(channel)
+        .max_decoding_message_size(FRAME_BYTES_MAX)
+        .max_encoding_message_size(FRAME_BYTES_MAX))
+}
+
+/// Joins an error and everything below it, for an operator.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let below = error.to_string();
+        if !text.ends_with(&below) {
+            text.push_str(": ");
+            text.push_str(&below);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,52 @@
+//! Asks an acceptor for a stream secret, on a connection of its own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use peering_core::foreign;
+use peering_core::peerstream::PEER_MESSAGE_CHARS_MAX;
+use peering_core::secret::StreamSecret;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Code, Request, Status};
+
+use super::accept::REDEMPTION_KEY;
+use super::channel::{self, chain};
+use super::proto::peerstream::ExchangeSecretRequest;
+use crate::clock::Clock;
+use crate::dial::Dialer;
+use crate::service::establish::{CallCode, CallError, ExchangeAsk, ExchangeClient};
+
+/// Exchanges secrets over gRPC.
+pub(crate) struct GrpcExchange {
+    pub(crate) dialer: Dialer,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl ExchangeClient for GrpcExchange {
+    async fn exchange(&self, ask: ExchangeAsk<'_>) -> Result<StreamSecret, CallError> {
+        let mut client = channel::open(&self.dialer, &self.clock, ask.dialed, ask.roots, ask.address)
+            .await
+            .map_err(|error| CallError { code: CallCode::Unavailable, message: chain(&error) })?;
+        let mut request = Request::new(ExchangeSecretRequest {
+            peer_id: ask.dialed.remote_id.clone(),
+            establishment_secret: ask.establishment.expose().to_owned(),
+        });
+        let redemption = AsciiMetadataValue::try_from(ask.redemption.expose())
+            .map_err(|_| CallError { code: CallCode::Internal, message: "the redemption is not ASCII".to_owned() })?;
+        request.metadata_mut().insert(REDEMPTION_KEY, redemption);
+        let answer = client.exchange_secret(request).await.map_err(|status| call_error(&status))?;
+        Ok(StreamSecret::from_text(answer.into_inner().stream_secret))
+    }
+}
+
+fn call_error(status: &Status) -> CallError {
+    let code = match status.code() {
+        Code::Unavailable => CallCode::Unavailable,
+        Code::PermissionDenied => CallCode::PermissionDenied,
+        Code::ResourceExhausted => CallCode::ResourceExhausted,
+        Code::Internal => CallCode::Internal,
+        _ => CallCode::Unknown,
+    };
+    CallError { code, message: foreign::escaped(status.message(), PEER_MESSAGE_CHARS_MAX) }
+}

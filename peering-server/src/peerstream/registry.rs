@@ -1,0 +1,128 @@
+//! The streams that run in this process: one for each peering, the newest.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use peering_core::id::PeeringId;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Notes that wait for a stream; there are few kinds and each is sent once or twice in its life.
+const NOTES_WAITING_MAX: usize = 8;
+
+/// Something that a running stream must be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Note {
+    /// The peering was deleted here: tell the peer.
+    Deleted,
+    /// A newer stream of the same peering was accepted.
+    Replaced,
+    /// The server stops.
+    ShuttingDown,
+}
+
+/// Finds running streams by their peering.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    streams: Mutex<HashMap<PeeringId, Entry>>,
+    drawn: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    notes: mpsc::Sender<Note>,
+}
+
+/// A stream's place in the registry; dropping it gives the place up, unless a newer stream has taken it.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    registry: &'a Registry,
+    id: PeeringId,
+    number: u64,
+    pub(super) notes: mpsc::Receiver<Note>,
+}
+
+impl Registry {
+    fn streams(&self) -> MutexGuard<'_, HashMap<PeeringId, Entry>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the place of a peering's stream; an older one is told that it was replaced.
+    pub(super) fn enter(&self, id: PeeringId) -> Place<'_> {
+        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let (sender, notes) = mpsc::channel(NOTES_WAITING_MAX);
+        let older = self.streams().insert(id, Entry { number, notes: sender });
+        if let Some(older) = older {
+            // A full queue means that the older stream has more than enough reasons to end.
+            let _ = older.notes.try_send(Note::Replaced);
+        }
+        Place { registry: self, id, number, notes }
+    }
+
+    /// Tells the stream of a peering, if there is one.
+    pub(super) fn tell(&self, id: PeeringId, note: Note) {
+        if let Some(entry) = self.streams().get(&id) {
+            let _ = entry.notes.try_send(note);
+        }
+    }
+
+    /// Tells every stream.
+    pub(super) fn tell_all(&self, note: Note) {
+        for entry in self.streams().values() {
+            let _ = entry.notes.try_send(note);
+        }
+    }
+
+    /// Waits until the stream that a peering has now is over, or for so long.
+    pub(super) async fn quiet(&self, id: PeeringId, at_most: Duration) {
+        let notes = self.streams().get(&id).map(|entry| entry.notes.clone());
+        if let Some(notes) = notes {
+            // Running out of time is an answer too: the caller goes on either way.
+            let _ = timeout(at_most, notes.closed()).await;
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut streams = self.registry.streams();
+        if streams.get(&self.id).is_some_and(|entry| entry.number == self.number) {
+            streams.remove(&self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_newer_stream_takes_the_place_and_the_older_is_told() {
+        let registry = Registry::default();
+        let id = PeeringId::from_uuid(Uuid::from_u128(1));
+        let mut older = registry.enter(id);
+        let mut newer = registry.enter(id);
+        assert_eq!(older.notes.recv().await, Some(Note::Replaced));
+        drop(older);
+        registry.tell(id, Note::Deleted);
+        assert_eq!(newer.notes.recv().await, Some(Note::Deleted));
+        drop(newer);
+        assert!(registry.streams().is_empty());
+        registry.quiet(id, Duration::from_secs(3_600)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_quiet_ends_with_the_stream_or_with_the_time() {
+        let registry = Registry::default();
+        let id = PeeringId::from_uuid(Uuid::from_u128(1));
+        let place = registry.enter(id);
+        registry.quiet(id, Duration::from_secs(5)).await;
+        let waiting = registry.quiet(id, Duration::from_secs(3_600));
+        tokio::join!(waiting, async { drop(place) });
+    }
+}

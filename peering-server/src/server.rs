@@ -1,0 +1,322 @@
+//! The composition root: the only file that wires store, authority, services and listeners, and shuts them down.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use peering_core::address::ServerAddress;
+use thiserror::Error;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::bounds::DRAIN_MAX;
+use crate::ca::{CaError, LeafKeeper, renew};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Advertise, Config, StoreChoice};
+use crate::dial::{DialPolicy, Dialer};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::http::{self, App};
+use crate::keyring::{Keyring, KeyringError};
+use crate::listen::{self, BindError, ListenAddress, Listener, ListenerEntry};
+use crate::peerstream::{self, GrpcExchange, PeerStreams};
+use crate::service::cluster::{Cluster, ClusterError};
+use crate::service::outbox::Outbox;
+use crate::service::status::StreamBoard;
+use crate::service::{Parts, Service};
+use crate::store::memory::MemoryStore;
+use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::{Store, StoreError};
+use crate::tls::{ALPN_H2, ServerTls};
+
+/// Pause between two sweeps of old tombstones.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3_600);
+/// Pause before events are followed again after the store failed.
+const EVENTS_PAUSE: Duration = Duration::from_secs(1);
+
+/// Says why a server could not start. Nothing is left open then.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error("the store in {} cannot be opened", data_dir.display())]
+    Open {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Why.
+        #[source]
+        source: OpenError,
+    },
+    /// The store cannot be read.
+    #[error("the store cannot be read")]
+    Store(#[from] StoreError),
+    /// The keyring cannot be opened or made.
+    #[error("the keyring cannot be used")]
+    Keyring(#[from] KeyringError),
+    /// The store has content and its keyring is not there.
+    #[error(
+        "the keyring {} is missing and the store is not empty: put back the keyring that the store was made with, a new one could not open it",
+        path.display()
+    )]
+    KeyringLost {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The cluster's identity cannot be read or made.
+    #[error("the cluster's identity cannot be used")]
+    Cluster(#[from] ClusterError),
+    /// A certificate cannot be issued.
+    #[error("the peer listener's certificate cannot be issued")]
+    Ca(#[from] CaError),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// A listener cannot be opened.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// A running server.
+///
+/// # Examples
+/// See the crate's documentation, and `examples/embedded.rs`.
+pub struct Server {
+    service: Arc<Service>,
+    streams: Arc<PeerStreams>,
+    addresses: Vec<ListenAddress>,
+    peer_address: SocketAddr,
+    stop_accepting: CancellationToken,
+    stop_events: CancellationToken,
+    tasks: JoinSet<()>,
+    events: tokio::task::JoinHandle<()>,
+    store: OpenStore,
+}
+
+enum OpenStore {
+    Memory(Arc<MemoryStore>),
+    Sqlite(Arc<SqliteStore>),
+}
+
+impl OpenStore {
+    fn shared(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Memory(store) => Arc::clone(store) as Arc<dyn Store>,
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+}
+
+/// The sources of time and randomness that a server uses; tests put in their own.
+#[derive(Clone)]
+pub struct Sources {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids and secrets.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+    }
+}
+
+impl Server {
+    /// Starts a server with the machine's clock and randomness.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, Sources::default()).await
+    }
+
+    /// Starts a server with these sources.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_with(config: Config, sources: Sources) -> Result<Self, StartError> {
+        let Sources { clock, entropy } = sources;
+        let (store, keyring) = open_store(&config.store, entropy.as_ref()).await?;
+        let shared_store = store.shared();
+        let cluster =
+            Cluster::open(shared_store.as_ref(), &keyring, clock.as_ref(), entropy.as_ref(), &config.datacenter)
+                .await?;
+
+        let authority = Arc::clone(cluster.authority());
+        let leaf = LeafKeeper::start(authority, cluster.datacenter().clone(), clock.now())?;
+        let names = [(cluster.server_name().to_owned(), leaf.slot())];
+        let tls = ServerTls::new(names, &[ALPN_H2])?;
+        let peer_listener = ListenerEntry::peer(config.peer_addr, tls).bind().await?;
+        let peer_address = peer_listener.tcp_address().unwrap_or(config.peer_addr);
+        let mut http_listeners = Vec::new();
+        for address in http_addresses(&config) {
+            http_listeners.push(ListenerEntry::http(address).bind().await?);
+        }
+
+        let board = Arc::new(StreamBoard::new(config.node_name.clone()));
+        let dialer = Dialer::new(DialPolicy::new(config.dial_deny.clone()));
+        let advertised = advertised(&config.advertise, peer_address);
+        let leader = advertised.first().map(ServerAddress::to_string).unwrap_or_default();
+        let service = Arc::new(Service::new(Parts {
+            store: shared_store,
+            keyring: Arc::new(keyring),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            cluster,
+            advertised,
+            allow_plaintext: config.allow_plaintext,
+            streams: Arc::clone(&board) as Arc<dyn crate::service::status::StreamStatus>,
+            exchange: Arc::new(GrpcExchange { dialer: dialer.clone(), clock: Arc::clone(&clock) }),
+            outbox: Arc::new(Outbox::default()),
+        }));
+        let streams = Arc::new(PeerStreams::new(peerstream::Parts {
+            service: Arc::clone(&service),
+            board,
+            dialer,
+            clock: Arc::clone(&clock),
+            entropy,
+        }));
+
+        let stop_accepting = CancellationToken::new();
+        let stop_events = CancellationToken::new();
+        let addresses = http_listeners.iter().map(Listener::address).collect();
+        let mut tasks = JoinSet::new();
+        let edge = streams.edge();
+        let serve_peers = move |connection| listen::grpc::serve_connection(connection, edge.clone());
+        tasks.spawn(listen::serve(peer_listener, serve_peers, stop_accepting.clone()));
+        let app = App { service: Arc::clone(&service), always_pretty: config.dev, leader };
+        let router = http::router(Arc::new(app));
+        for listener in http_listeners {
+            let router = router.clone();
+            let serve_http = move |connection| listen::http::serve_connection(connection, router.clone());
+            tasks.spawn(listen::serve(listener, serve_http, stop_accepting.clone()));
+        }
+        let renew_clock = Arc::clone(&clock);
+        tasks.spawn(renew::keep(leaf, move || renew_clock.now(), stop_accepting.clone()));
+        tasks.spawn(sweep(Arc::clone(&service), stop_accepting.clone()));
+        let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
+        streams.start();
+        Ok(Self { service, streams, addresses, peer_address, stop_accepting, stop_events, tasks, events, store })
+    }
+
+    /// Returns the service, for programs that have a server inside.
+    #[must_use]
+    pub const fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Returns where the HTTP API listens, with the ports that the system chose.
+    #[must_use]
+    pub fn http_addresses(&self) -> &[ListenAddress] {
+        &self.addresses
+    }
+
+    /// Returns where peers are accepted.
+    #[must_use]
+    pub const fn peer_address(&self) -> SocketAddr {
+        self.peer_address
+    }
+
+    /// Stops accepting, ends streams, flushes and closes the store.
+    pub async fn shutdown(mut self) {
+        self.stop_accepting.cancel();
+        self.streams.shutdown().await;
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(DRAIN_MAX, drained).await.is_err() {
+            warn!("connections were still open after {} s and are cut", DRAIN_MAX.as_secs());
+            self.tasks.abort_all();
+        }
+        self.stop_events.cancel();
+        if let Err(cause) = (&mut self.events).await {
+            error!(%cause, "the log of events ended badly");
+        }
+        match self.store {
+            OpenStore::Memory(_) => {}
+            OpenStore::Sqlite(store) => store.close().await,
+        }
+    }
+}
+
+fn http_addresses(config: &Config) -> impl Iterator<Item = ListenAddress> + '_ {
+    let tcp = config.http_tcp.iter().copied().map(ListenAddress::Tcp);
+    tcp.chain(config.http_unix.iter().cloned().map(ListenAddress::Unix))
+}
+
+/// Opens the store with its keyring. A keyring is made for an empty store only.
+async fn open_store(choice: &StoreChoice, entropy: &dyn Entropy) -> Result<(OpenStore, Keyring), StartError> {
+    match choice {
+        StoreChoice::Memory => Ok((OpenStore::Memory(Arc::new(MemoryStore::default())), Keyring::ephemeral(entropy))),
+        StoreChoice::Sqlite { data_dir, keyring } => {
+            let opened = SqliteStore::open(data_dir)
+                .map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
+            let is_empty = opened.revision().await? == 0;
+            let ring = match Keyring::open(keyring) {
+                Ok(ring) => ring,
+                Err(KeyringError::Missing { .. }) if is_empty => Keyring::create(keyring, entropy)?,
+                Err(KeyringError::Missing { .. }) => return Err(StartError::KeyringLost { path: keyring.clone() }),
+                Err(other) => return Err(other.into()),
+            };
+            Ok((OpenStore::Sqlite(Arc::new(opened)), ring))
+        }
+    }
+}
+
+/// Works out where peers reach us.
+fn advertised(advertise: &Advertise, bound: SocketAddr) -> Vec<ServerAddress> {
+    match advertise {
+        Advertise::Given(hosts) => hosts
+            .iter()
+            .filter_map(|(host, port)| {
+                let port = port.unwrap_or(bound.port());
+                let text = match host.parse::<Ipv6Addr>() {
+                    Ok(host) => format!("[{host}]:{port}"),
+                    Err(_) => format!("{host}:{port}"),
+                };
+                ServerAddress::parse(&text).ok()
+            })
+            .collect(),
+        Advertise::Discover => {
+            let ip = if bound.ip().is_unspecified() { outward_ip() } else { bound.ip() };
+            vec![ServerAddress::from(SocketAddr::new(ip, bound.port()))]
+        }
+    }
+}
+
+/// Asks the system from which address it would reach the internet; nothing is sent.
+fn outward_ip() -> IpAddr {
+    // Addresses set aside for documentation (RFC 5737, RFC 3849): routed like any other, belonging to nobody.
+    let ask = |from: IpAddr, to: IpAddr| -> std::io::Result<IpAddr> {
+        let socket = UdpSocket::bind((from, 0))?;
+        socket.connect((to, 9))?;
+        Ok(socket.local_addr()?.ip())
+    };
+    let v4 = || ask(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
+    let v6 = || ask(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
+    v4().or_else(|_| v6()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// Removes old tombstones now and then.
+async fn sweep(service: Arc<Service>, stop: CancellationToken) {
+    loop {
+        if let Err(cause) = service.sweep_tombstones().await {
+            error!(%cause, "tombstones could not be swept");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Writes events to the log, over every failure of the store.
+async fn follow_events(service: Arc<Service>, stop: CancellationToken) {
+    while let Err(cause) = service.log_events(stop.clone()).await {
+        error!(%cause, "events could not be followed, trying again");
+        tokio::select! {
+            () = tokio::time::sleep(EVENTS_PAUSE) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Finishes deletions: what hangs on a peering goes first, its record last.
+
+use std::sync::atomic::Ordering;
+
+use peering_core::id::PeeringId;
+use peering_core::peering::{Peering, Stored};
+use peering_core::secrets::{Command, IssuedToken};
+
+use super::records::Target;
+use super::{Service, ServiceError};
+use crate::bounds::{TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
+use crate::store::record::{Tombstone, decode};
+use crate::store::{Commit, Txn, Write, key};
+
+/// Token rows removed in one commit; each takes two operations.
+const TOKEN_ROWS_A_COMMIT: usize = 50;
+/// Tombstones read or removed at once.
+const TOMBSTONE_ROWS_A_COMMIT: usize = 100;
+/// Deletions between two sweeps, so that reading all tombstones costs each deletion little.
+const DELETIONS_A_SWEEP: usize = 100;
+
+impl Service {
+    /// Removes a peering that is marked for deletion, with all its tokens. Anything else is left alone.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails; calling again goes on where this call ended.
+    pub async fn finish_delete(&self, id: PeeringId) -> Result<(), ServiceError> {
+        let loaded = self.load(&Target::from(id)).await?;
+        if !loaded.record.peering.is_some_and(|peering: Peering| peering.state == Stored::Deleting) {
+            return Ok(());
+        }
+        let prefix = key::tokens(&id);
+        loop {
+            let page = self.store.range(&prefix, TOKEN_ROWS_A_COMMIT, None).await?;
+            let mut txn = Txn::default();
+            for record in &page.records {
+                let issued: IssuedToken = decode(&record.key, &record.value)?;
+                txn.writes.push(Write::Delete(key::token_secret(&issued.secret)));
+                txn.writes.push(Write::Delete(record.key.clone()));
+            }
+            if txn.writes.is_empty() {
+                break;
+            }
+            // An unknown outcome needs no reading back: the next turn sees what is left.
+            let (Commit::Committed(_) | Commit::Conflict | Commit::Unknown) = self.store.commit(txn).await?;
+        }
+        self.transact(id, |_| Ok(Command::FinishDelete)).await?;
+        if self.deletions.fetch_add(1, Ordering::Relaxed) % DELETIONS_A_SWEEP == 0 {
+            self.sweep_tombstones().await?;
+        }
+        Ok(())
+    }
+
+    /// Removes tombstones that are too old or too many, oldest first.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails.
+    pub async fn sweep_tombstones(&self) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        let mut kept = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.range(key::TOMBSTONES, TOMBSTONE_ROWS_A_COMMIT, after.as_deref()).await?;
+            after = page.records.last().map(|record| record.key.clone());
+            for record in page.records {
+                let tombstone: Tombstone = decode(&record.key, &record.value)?;
+                kept.push((tombstone.deleted_at, record.key));
+            }
+            if !page.more {
+                break;
+            }
+        }
+        kept.sort();
+        let surplus = kept.len().saturating_sub(TOMBSTONES_MAX);
+        let is_old = |deleted_at| now.duration_since(deleted_at) > TOMBSTONE_AGE_MAX;
+        let gone: Vec<Write> = kept
+            .into_iter()
+            .enumerate()
+            .filter(|(at, (deleted_at, _))| *at < surplus || is_old(*deleted_at))
+            .map(|(_, (_, key))| Write::Delete(key))
+            .collect();
+        for writes in gone.chunks(TOMBSTONE_ROWS_A_COMMIT) {
+            let txn = Txn { writes: writes.to_vec(), ..Txn::default() };
+            // What stays because of a conflict or an unknown outcome is swept next time.
+            let (Commit::Committed(_) | Commit::Conflict | Commit::Unknown) = self.store.commit(txn).await?;
+        }
+        Ok(())
+    }
+}

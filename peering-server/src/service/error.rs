@@ -1,0 +1,117 @@
+//! Why a service could not do as asked, in the product's words. Edges turn these into status codes.
+
+use peering_core::id::{IdError, PeeringId};
+use peering_core::meta::MetaError;
+use peering_core::name::NameError;
+use peering_core::secrets::Refusal;
+use peering_core::token::{DecodeError, VerifyError};
+use thiserror::Error;
+
+use super::access::Denied;
+use super::establish::ExchangeFailure;
+use crate::keyring::KeyringError;
+use crate::store::StoreError;
+use crate::store::record::RecordError;
+
+/// Says why a request was not carried out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// A peer name is not well formed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Metadata is not well formed. The prefix is Consul's.
+    #[error("meta tags failed validation: {0}")]
+    Meta(#[source] MetaError),
+    /// A partition other than the default one. The text is Consul's.
+    #[error("Partitions are a Consul Enterprise feature")]
+    Partition,
+    /// More addresses than any token may carry.
+    #[error("a token carries at most {max} addresses, got {got}; give fewer in ServerExternalAddresses")]
+    TooManyAddresses {
+        /// How many were given.
+        got: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A token that ends as soon as it is made.
+    #[error("TTL: expected at least 1s, got {0:?}")]
+    TtlTooShort(std::time::Duration),
+    /// The token would be longer than our own decoder accepts.
+    #[error("the token would have {got} bytes, more than the {max} that are accepted; give less in Meta or ServerExternalAddresses")]
+    TokenTooLong {
+        /// Its length.
+        got: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A token cannot be read.
+    #[error(transparent)]
+    Token(#[from] DecodeError),
+    /// A token can be read and is not acceptable.
+    #[error(transparent)]
+    TokenRefused(#[from] VerifyError),
+    /// A token without CA.
+    #[error(
+        "peering token has no CA, so the peer stream would not be encrypted; generate a token on a cluster with TLS, or start this server with -allow-plaintext"
+    )]
+    PlaintextToken,
+    /// The token is our own.
+    #[error(
+        "cannot create a peering within the same cluster {0:?}. Refer to the `exported-services` documentation if you want to export between partitions without peering"
+    )]
+    SameCluster(String),
+    /// Core refused the change.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The acceptor refused the token's secret.
+    #[error("a new peering token must be generated: {0}")]
+    NewTokenNeeded(String),
+    /// No address of the acceptor led to an exchange.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeFailure),
+    /// There is no such peering; the name is as the caller gave it.
+    #[error("Peering not found for {0:?}")]
+    NotFound(String),
+    /// An exchange named a peering by something that is no id.
+    #[error("failed to read peering secret: failed peering secret lookup: index error: {0}")]
+    PeeringId(#[source] IdError),
+    /// An open or an import names a peering that is not there.
+    #[error("there is no peering with the id {0}")]
+    NoPeering(PeeringId),
+    /// The caller may not do that.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Others kept changing the same record.
+    #[error("the peering was being changed by others, {attempts} attempts did not get through; try again")]
+    Contended {
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The store cannot say whether the change happened, and reading back did not tell.
+    #[error("the store lost track of this change; read the peering before you try again")]
+    OutcomeUnknown,
+    /// Too many events wait for a consumer.
+    #[error("{rows} events wait for the consumer {consumer:?}, writes are refused until it moves on; see its errors in the log")]
+    OutboxFull {
+        /// Rows waiting.
+        rows: usize,
+        /// Who does not read them.
+        consumer: &'static str,
+    },
+    /// The store failed.
+    #[error("the store could not be used")]
+    Store(#[from] StoreError),
+    /// A record cannot be read or written.
+    #[error("a stored record could not be used")]
+    Record(#[from] RecordError),
+    /// Something could not be sealed or unsealed.
+    #[error("the keyring could not be used")]
+    Keyring(#[from] KeyringError),
+}
+
+impl From<MetaError> for ServiceError {
+    fn from(error: MetaError) -> Self {
+        Self::Meta(error)
+    }
+}

@@ -1,0 +1,292 @@
+//! Use a peering token: check it, make the record, exchange the secret, store what came out.
+//!
+//! The order of effects is Consul's: a new peering is visible as PENDING before the peer is contacted and stays so if
+//! the exchange fails. An existing peering is left alone until the exchange has succeeded.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use peering_core::address::ServerAddress;
+use peering_core::id::PeeringId;
+use peering_core::meta::Meta;
+use peering_core::name::PeerName;
+use peering_core::peering::state::Liveness;
+use peering_core::peering::Dialed;
+use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
+use peering_core::secrets::{BeginEstablish, Command, CompleteEstablish, PeerDetails, SealedSecret};
+use peering_core::token::{UnverifiedToken, VerifiedToken};
+use peering_core::trust::TrustAnchors;
+use thiserror::Error;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use super::{Service, ServiceError};
+use crate::entropy::fraction;
+use crate::keyring::Label;
+
+/// New attempts to exchange are started for this long, as Consul does.
+pub const EXCHANGE_ATTEMPTS_FOR: Duration = Duration::from_secs(3);
+/// Pause between two attempts, before jitter.
+pub const EXCHANGE_PAUSE: Duration = Duration::from_millis(150);
+
+/// What an operator asks for.
+#[derive(Clone, Default)]
+pub struct EstablishRequest {
+    /// Our name for the peer.
+    pub name: String,
+    /// The token.
+    pub token: String,
+    /// Metadata; replaces what the peering had.
+    pub meta: BTreeMap<String, String>,
+}
+
+/// A request whose name, token and metadata are in order.
+#[derive(Debug, Clone)]
+pub struct CheckedEstablish {
+    name: PeerName,
+    token: VerifiedToken,
+    meta: Meta,
+}
+
+/// Everything needed to ask one address of an acceptor for a stream secret.
+#[derive(Debug)]
+pub struct ExchangeAsk<'a> {
+    /// Whom to dial and how.
+    pub dialed: &'a Dialed,
+    /// The only roots to trust.
+    pub roots: &'a [String],
+    /// Which of its addresses.
+    pub address: &'a ServerAddress,
+    /// The secret to give.
+    pub establishment: &'a EstablishmentSecret,
+    /// What makes this dialer the one that may ask again.
+    pub redemption: &'a Redemption,
+}
+
+/// Asks an acceptor for a stream secret.
+#[async_trait]
+pub trait ExchangeClient: Send + Sync {
+    /// Asks once, at one address.
+    async fn exchange(&self, ask: ExchangeAsk<'_>) -> Result<StreamSecret, CallError>;
+}
+
+/// How a call to a peer failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("rpc error: code = {} desc = {message}", code.as_str())]
+pub struct CallError {
+    /// What kind of failure.
+    pub code: CallCode,
+    /// What the peer or the transport said; bounded and escaped.
+    pub message: String,
+}
+
+/// Kinds of failures that are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallCode {
+    /// Nobody there, or no TLS with them.
+    Unavailable,
+    /// The secret was refused.
+    PermissionDenied,
+    /// The peer asks to slow down.
+    ResourceExhausted,
+    /// The peer failed.
+    Internal,
+    /// Anything else.
+    Unknown,
+}
+
+impl CallCode {
+    /// Returns the name that gRPC's Go library prints.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "Unavailable",
+            Self::PermissionDenied => "PermissionDenied",
+            Self::ResourceExhausted => "ResourceExhausted",
+            Self::Internal => "Internal",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// No attempt led to an exchange.
+#[derive(Debug, Clone, Error)]
+#[error("{}", multi_error(.0))]
+pub struct ExchangeFailure(pub Vec<(String, CallError)>);
+
+impl ExchangeFailure {
+    /// Returns the kind of the first failure, which decides the status of the whole.
+    #[must_use]
+    pub fn first_code(&self) -> CallCode {
+        self.0.first().map_or(CallCode::Unknown, |(_, error)| error.code)
+    }
+}
+
+/// Prints failures as Consul's multi-error does.
+fn multi_error(failures: &[(String, CallError)]) -> String {
+    let mut text = match failures.len() {
+        1 => "1 error occurred:\n".to_owned(),
+        count => format!("{count} errors occurred:\n"),
+    };
+    for (address, error) in failures {
+        text.push_str(&format!("\t* failed to exchange peering secret through address {address:?}: {error}\n"));
+    }
+    text.push('\n');
+    text
+}
+
+impl Service {
+    /// Checks a request to establish. Consul does so before it asks who is calling.
+    ///
+    /// # Errors
+    /// [`ServiceError`] for a bad name, token or metadata.
+    pub fn check_establish(&self, request: EstablishRequest) -> Result<CheckedEstablish, ServiceError> {
+        let name = PeerName::parse(&request.name)?;
+        let token = UnverifiedToken::decode(&request.token)?.verify(self.clock.now())?;
+        let meta = Meta::parse(request.meta)?;
+        Ok(CheckedEstablish { name, token, meta })
+    }
+
+    /// Uses a peering token. The stream is opened afterwards, by the dial loop.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; one that says that a new token is needed is final, others may be tried again with the same
+    /// token.
+    pub async fn establish(&self, request: CheckedEstablish) -> Result<(), ServiceError> {
+        let CheckedEstablish { name, token, meta } = request;
+        if token.trust.is_none() && !self.allow_plaintext {
+            return Err(ServiceError::PlaintextToken);
+        }
+        if token.server_name == self.cluster.server_name() {
+            return Err(ServiceError::SameCluster(token.server_name));
+        }
+        for warning in &token.warnings {
+            warn!(peer_name = name.as_str(), %warning, "a CA entry of the peering token is not used");
+        }
+        let details = details_of(&token, meta);
+        let id = self.begin_establish(&name, &details).await?;
+        let stream_secret = self.exchange_ring(&details, &token.establishment_secret).await?;
+        self.complete_establish(&name, id, details, &stream_secret).await
+    }
+
+    async fn begin_establish(&self, name: &PeerName, details: &PeerDetails) -> Result<PeeringId, ServiceError> {
+        let candidate_id = PeeringId::from_uuid(self.entropy.uuid());
+        let transition = self
+            .transact(name, |_| {
+                let (name, details) = (name.clone(), details.clone());
+                Ok(Command::BeginEstablish(BeginEstablish { candidate_id, name, details }))
+            })
+            .await?;
+        Ok(transition.next.peering.map_or(candidate_id, |peering| peering.local_id))
+    }
+
+    /// Asks one address after the other, round and round, until one answers or the time for new attempts is over.
+    async fn exchange_ring(
+        &self,
+        details: &PeerDetails,
+        establishment: &EstablishmentSecret,
+    ) -> Result<StreamSecret, ServiceError> {
+        let (mac, _) = self.keyring.mac(Label::DialerRedemption, None, &[establishment.expose().as_bytes()])?;
+        let redemption = Redemption::from_text(hex(&mac));
+        let started = Instant::now();
+        let mut failures = Vec::new();
+        for address in details.dialed.ring().iter().cycle() {
+            let ask = ExchangeAsk {
+                dialed: &details.dialed,
+                roots: &details.roots,
+                address,
+                establishment,
+                redemption: &redemption,
+            };
+            match self.exchange.exchange(ask).await {
+                Ok(secret) if secret.is_empty() => {
+                    let message = "missing secret ID".to_owned();
+                    failures.push((address.to_string(), CallError { code: CallCode::Internal, message }));
+                }
+                Ok(secret) => return Ok(secret),
+                Err(error) if error.code == CallCode::PermissionDenied => {
+                    return Err(ServiceError::NewTokenNeeded(error.message));
+                }
+                Err(error) => failures.push((address.to_string(), error)),
+            }
+            let pause = EXCHANGE_PAUSE + EXCHANGE_PAUSE.mul_f64(fraction(self.entropy.as_ref()) / 4.0);
+            if started.elapsed() + pause >= EXCHANGE_ATTEMPTS_FOR {
+                break;
+            }
+            sleep(pause).await;
+        }
+        Err(ExchangeFailure(failures).into())
+    }
+
+    async fn complete_establish(
+        &self,
+        name: &PeerName,
+        id: PeeringId,
+        details: PeerDetails,
+        stream_secret: &StreamSecret,
+    ) -> Result<(), ServiceError> {
+        let context = id.to_string();
+        let sealed =
+            self.keyring.seal(Label::DialerStreamSecret, context.as_bytes(), stream_secret.expose().as_bytes())?;
+        let sealed = SealedSecret(serde_json::json!(sealed));
+        let report = self.streams.report(id).await;
+        let is_connected = report.is_some_and(|report| report.liveness == Liveness::Live);
+        let secret = stream_secret.hash();
+        self.transact(name, |_| {
+            Ok(Command::CompleteEstablish(CompleteEstablish {
+                id,
+                details: details.clone(),
+                sealed: sealed.clone(),
+                secret,
+                is_connected,
+            }))
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn details_of(token: &VerifiedToken, meta: Meta) -> PeerDetails {
+    let token_addresses = [token.manual_server_addresses.as_slice(), &token.server_addresses].concat();
+    PeerDetails {
+        dialed: Dialed {
+            remote_id: token.remote_id.clone(),
+            server_name: token.server_name.clone(),
+            manual_addresses: token.manual_server_addresses.clone(),
+            server_addresses: token.server_addresses.clone(),
+            token_addresses,
+            plaintext: token.trust.is_none(),
+        },
+        roots: token.trust.as_ref().map(TrustAnchors::pems).unwrap_or_default(),
+        remote: token.remote.clone(),
+        meta,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(address: &str) -> (String, CallError) {
+        let message = "connection error".to_owned();
+        (address.to_owned(), CallError { code: CallCode::Unavailable, message })
+    }
+
+    #[test]
+    fn failures_print_as_consuls_multi_error() {
+        let one = ExchangeFailure(vec![refused("a:1")]);
+        assert_eq!(
+            one.to_string(),
+            "1 error occurred:\n\t* failed to exchange peering secret through address \"a:1\": rpc error: code = Unavailable desc = connection error\n\n"
+        );
+        let two = ExchangeFailure(vec![refused("a:1"), refused("b:2")]);
+        assert!(two.to_string().starts_with("2 errors occurred:\n\t* failed"));
+        assert!(two.to_string().ends_with("error\n\n"));
+    }
+}

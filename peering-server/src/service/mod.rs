@@ -1,0 +1,118 @@
+//! What the product does, one file per noun; speaks core and store, never HTTP or gRPC.
+//!
+//! Every change has the same three steps: read the record, let core decide, commit on condition that the record has not
+//! changed (else start again). What must happen afterwards travels as events in the same commit.
+
+pub mod access;
+mod cleanup;
+pub mod cluster;
+pub mod dial_target;
+pub mod error;
+pub mod establish;
+pub mod outbox;
+pub mod peerings;
+mod records;
+pub mod secrets;
+pub mod status;
+pub mod trust_bundles;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use peering_core::address::ServerAddress;
+
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::keyring::Keyring;
+use crate::store::Store;
+use access::Access;
+use cluster::Cluster;
+pub use error::ServiceError;
+use establish::ExchangeClient;
+use outbox::Outbox;
+use status::StreamStatus;
+
+/// Everything that a service works with; cheap to clone behind an [`Arc`].
+pub struct Service {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) cluster: Cluster,
+    pub(crate) advertised: Vec<ServerAddress>,
+    pub(crate) allow_plaintext: bool,
+    pub(crate) access: Access,
+    pub(crate) streams: Arc<dyn StreamStatus>,
+    pub(crate) exchange: Arc<dyn ExchangeClient>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) deletions: AtomicUsize,
+}
+
+/// What a [`Service`] is made of.
+pub struct Parts {
+    /// Where facts live.
+    pub store: Arc<dyn Store>,
+    /// Seals and derives.
+    pub keyring: Arc<Keyring>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids and secrets.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who we are.
+    pub cluster: Cluster,
+    /// Where peers reach us; goes into tokens.
+    pub advertised: Vec<ServerAddress>,
+    /// Whether a token without CA may be used.
+    pub allow_plaintext: bool,
+    /// Knows which streams run.
+    pub streams: Arc<dyn StreamStatus>,
+    /// Asks an acceptor for a stream secret.
+    pub exchange: Arc<dyn ExchangeClient>,
+    /// Counts and trims waiting events.
+    pub outbox: Arc<Outbox>,
+}
+
+impl Service {
+    /// Puts a service together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            store,
+            keyring,
+            clock,
+            entropy,
+            cluster,
+            advertised,
+            allow_plaintext,
+            streams,
+            exchange,
+            outbox,
+        } = parts;
+        Self {
+            store,
+            keyring,
+            clock,
+            entropy,
+            cluster,
+            advertised,
+            allow_plaintext,
+            access: Access::default(),
+            streams,
+            exchange,
+            outbox,
+            deletions: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns who may do what.
+    #[must_use]
+    pub const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Returns who we are.
+    #[must_use]
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+}

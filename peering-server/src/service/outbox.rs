@@ -1,0 +1,219 @@
+//! The outbox: events are stored in the commit that causes them, and trimmed in a later one.
+//!
+//! A consumer reads events in the order of their revisions and keeps a cursor. Rows that it has seen are removed, and
+//! its cursor is moved, by the next commit of the service, so that trimming costs no commit of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use peering_core::transition::{Event, What};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use super::{Service, ServiceError};
+use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
+use crate::store::record::{Cursor, decode, encode};
+use crate::store::{Commit, Event as Change, Record, Revision, Txn, Watched, Write, key};
+
+/// The one consumer until there is an audit trail: the log.
+pub const LOG_CONSUMER: &str = "log";
+
+/// Rows asked for at once when catching up.
+const CATCH_UP_PAGE_ROWS: usize = 1_024;
+
+/// Counts waiting events and collects what may be trimmed.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    waiting: AtomicUsize,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    rows: Vec<String>,
+    revision: Revision,
+}
+
+/// Rows that ride along with a commit, given back if it does not happen.
+#[derive(Debug, Default)]
+pub(super) struct Trim {
+    rows: Vec<String>,
+    revision: Revision,
+}
+
+impl Outbox {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses more events than anybody could work off.
+    pub(super) fn admit(&self) -> Result<(), ServiceError> {
+        let rows = self.waiting.load(Ordering::Relaxed);
+        if rows >= OUTBOX_ROWS_MAX {
+            return Err(ServiceError::OutboxFull { rows, consumer: LOG_CONSUMER });
+        }
+        Ok(())
+    }
+
+    /// Takes rows that every consumer has seen, to be removed by the coming commit.
+    pub(super) fn take_trim(&self) -> Trim {
+        let mut seen = self.seen();
+        let count = seen.rows.len().min(OUTBOX_TRIM_ROWS_MAX);
+        Trim { rows: seen.rows.drain(..count).collect(), revision: seen.revision }
+    }
+
+    pub(super) fn give_back(&self, trim: Trim) {
+        self.seen().rows.extend(trim.rows);
+    }
+
+    pub(super) fn committed(&self, added: usize, trim: &Trim) {
+        self.waiting.fetch_add(added, Ordering::Relaxed);
+        self.waiting.fetch_sub(trim.rows.len(), Ordering::Relaxed);
+    }
+
+    fn note_seen(&self, row: String, revision: Revision) {
+        let mut seen = self.seen();
+        seen.rows.push(row);
+        seen.revision = seen.revision.max(revision);
+    }
+}
+
+impl Trim {
+    /// Adds the removals to a transaction.
+    pub(super) fn add_to(&self, txn: &mut Txn, written_by: Uuid) -> Result<(), ServiceError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        txn.writes.extend(self.rows.iter().cloned().map(Write::Delete));
+        let cursor = key::cursor(LOG_CONSUMER);
+        let value = encode(&cursor, &Cursor { revision: self.revision }, written_by)?;
+        txn.writes.push(Write::Put(cursor, value));
+        Ok(())
+    }
+}
+
+impl Service {
+    /// Writes every event to the log, in order, until `stop`; then removes what was seen.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails: nothing is lost, the next start goes on where this one ended.
+    pub async fn log_events(&self, stop: CancellationToken) -> Result<(), ServiceError> {
+        let mut from = self.catch_up().await?;
+        let mut watch = self.store.watch(key::OUTBOX, from + 1).await?;
+        loop {
+            let watched = tokio::select! {
+                watched = watch.next() => watched,
+                () = stop.cancelled() => break,
+            };
+            match watched {
+                Some(Watched::Events(changes)) => {
+                    for change in changes {
+                        if let Change::Put(record) = change {
+                            self.log_row(record);
+                        }
+                    }
+                }
+                Some(Watched::Compacted) => {
+                    from = self.catch_up().await?;
+                    watch = self.store.watch(key::OUTBOX, from + 1).await?;
+                }
+                None => break,
+            }
+        }
+        self.flush_outbox().await
+    }
+
+    /// Logs what waits in the store and was not seen, and returns the revision from which to watch.
+    async fn catch_up(&self) -> Result<Revision, ServiceError> {
+        let cursor_key = key::cursor(LOG_CONSUMER);
+        let cursor = match self.store.get(&cursor_key).await? {
+            Some(record) => decode::<Cursor>(&cursor_key, &record.value)?.revision,
+            None => 0,
+        };
+        let revision = self.store.revision().await?;
+        let mut rows: Vec<Record> = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.range(key::OUTBOX, CATCH_UP_PAGE_ROWS, after.as_deref()).await?;
+            after = page.records.last().map(|record| record.key.clone());
+            rows.extend(page.records.into_iter().filter(|record| record.modified <= revision));
+            if !page.more {
+                break;
+            }
+        }
+        rows.sort_by_key(|record| record.modified);
+        self.outbox.waiting.store(rows.len(), Ordering::Relaxed);
+        for row in rows {
+            if row.modified > cursor {
+                self.log_row(row);
+            } else {
+                self.outbox.note_seen(row.key, row.modified);
+            }
+        }
+        Ok(revision)
+    }
+
+    fn log_row(&self, row: Record) {
+        match decode::<Event>(&row.key, &row.value) {
+            Ok(event) => log_event(&event),
+            Err(cause) => error!(row = row.key, cause = %cause, "an event cannot be read and is passed over"),
+        }
+        self.outbox.note_seen(row.key, row.modified);
+    }
+
+    /// Removes what was seen, in commits of its own.
+    async fn flush_outbox(&self) -> Result<(), ServiceError> {
+        loop {
+            let trim = self.outbox.take_trim();
+            if trim.rows.is_empty() {
+                return Ok(());
+            }
+            let mut txn = Txn::default();
+            trim.add_to(&mut txn, self.entropy.uuid())?;
+            match self.store.commit(txn).await? {
+                Commit::Committed(_) => self.outbox.committed(0, &trim),
+                Commit::Conflict | Commit::Unknown => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Tells one event to the log. The words are those by which operators of Consul search their logs, where it has any.
+fn log_event(event: &Event) {
+    let (peer_name, peer_id) = (event.name.as_str(), event.peering);
+    match &event.what {
+        What::TokenGenerated { token, expires } => {
+            let expires = expires.map(|at| at.to_string());
+            info!(peer_name, %peer_id, token_id = %token, expires, "peering token generated");
+        }
+        What::TokenSuperseded { token, by } => {
+            info!(peer_name, %peer_id, token_id = %token, superseded_by = %by, "peering token superseded");
+        }
+        What::TokenRedeemed { token, from } => {
+            let source = from.map(|from| from.to_string());
+            info!(peer_name, %peer_id, token_id = %token, source, "peering token redeemed");
+        }
+        What::TokenRevoked { token, reason } => {
+            info!(peer_name, %peer_id, token_id = %token, ?reason, "peering token revoked");
+        }
+        What::StreamSecretPromoted => info!(peer_name, %peer_id, "pending stream secret promoted"),
+        What::TrustDomainChanged { from, to } => {
+            let (from, to) = (peering_core::foreign::quoted(from), peering_core::foreign::quoted(to));
+            warn!(peer_name, %peer_id, from, to, "the peer has another trust domain than before");
+        }
+        What::EstablishBegun => info!(peer_name, %peer_id, "establishing peering"),
+        What::Established => info!(peer_name, %peer_id, "peering established, dialing"),
+        What::TrustBundleStored { roots } => info!(peer_name, %peer_id, roots, "trust bundle of the peer stored"),
+        What::ServerAddressesStored { addresses } => {
+            info!(peer_name, %peer_id, addresses, "server addresses of the peer stored");
+        }
+        What::Deleted => info!(peer_name, %peer_id, "peering marked for deletion"),
+        What::Removed => info!(peer_name, %peer_id, "peering removed"),
+        What::Terminated => info!(
+            peer_name, %peer_id,
+            "peering was deleted by our peer: marking peering as terminated and cleaning up imported resources"
+        ),
+        other => info!(peer_name, %peer_id, event = ?other, "peering event"),
+    }
+}

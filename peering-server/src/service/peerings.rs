@@ -1,0 +1,273 @@
+//! Generate a token, read, list and delete peerings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use peering_core::foreign;
+use peering_core::id::{PeeringId, TokenId};
+use peering_core::meta::Meta;
+use peering_core::name::PeerName;
+use peering_core::peering::{Peering, Reported};
+use peering_core::remote::RemoteInfo;
+use peering_core::secret::EstablishmentSecret;
+use peering_core::secrets::{Command, GenerateToken};
+use peering_core::token::{ADDRESSES_MAX, PeeringToken, TOKEN_BYTES_MAX};
+
+use super::status::StreamReport;
+use super::{Service, ServiceError};
+use crate::store::record::decode;
+use crate::store::{Record, Revision, key};
+
+/// Shortest life of a token: the text in it has whole seconds.
+const TOKEN_TTL_MIN: Duration = Duration::from_secs(1);
+/// Peerings read from the store at once.
+const LIST_PAGE_ROWS: usize = 1_024;
+
+/// What an operator asks for.
+#[derive(Debug, Clone, Default)]
+pub struct TokenRequest {
+    /// Name of the peer.
+    pub name: String,
+    /// Partition; empty or `default`.
+    pub partition: String,
+    /// Metadata for a new peering.
+    pub meta: BTreeMap<String, String>,
+    /// Addresses that the peer is to dial instead of ours; copied as they are.
+    pub external_addresses: Vec<String>,
+    /// How long the token may be used; for ever if there is no limit.
+    pub ttl: Option<Duration>,
+}
+
+/// A request that passed every check that needs neither the store nor the caller's rights.
+#[derive(Debug, Clone)]
+pub struct CheckedTokenRequest {
+    name: PeerName,
+    meta: Meta,
+    external_addresses: Vec<String>,
+    expires: Option<Timestamp>,
+}
+
+impl CheckedTokenRequest {
+    /// Returns the addresses that the peer is to dial instead of ours.
+    #[must_use]
+    pub fn external_addresses(&self) -> &[String] {
+        &self.external_addresses
+    }
+}
+
+/// A peering as it is shown: the record, its indexes, and what its stream is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeeringView {
+    /// The stored record.
+    pub peering: Peering,
+    /// Index of the write that made it.
+    pub create_index: Revision,
+    /// Index of the last write to it.
+    pub modify_index: Revision,
+    /// The reported state.
+    pub state: Reported,
+    /// The stream, if one was seen.
+    pub stream: Option<StreamReport>,
+}
+
+/// An answer and the index that a client may wait from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Indexed<T> {
+    /// The answer.
+    pub value: T,
+    /// Its index, at least 1.
+    pub index: Revision,
+}
+
+impl Service {
+    /// Checks a request for a token. Consul does so before it asks who is calling.
+    ///
+    /// # Errors
+    /// [`ServiceError`] for a bad name, metadata, partition or life.
+    pub fn check_token_request(&self, request: TokenRequest) -> Result<CheckedTokenRequest, ServiceError> {
+        check_partition(&request.partition)?;
+        let name = PeerName::parse(&request.name)?;
+        let meta = Meta::parse(request.meta)?;
+        let got = request.external_addresses.len();
+        if got > ADDRESSES_MAX {
+            return Err(ServiceError::TooManyAddresses { got, max: ADDRESSES_MAX });
+        }
+        let expires = match request.ttl {
+            None => None,
+            Some(ttl) if ttl < TOKEN_TTL_MIN => return Err(ServiceError::TtlTooShort(ttl)),
+            // Whole seconds, as the token prints it; later than any time there is means for ever.
+            Some(ttl) => {
+                let at = self.clock.now().checked_add(ttl).ok();
+                at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
+            }
+        };
+        Ok(CheckedTokenRequest { name, meta, external_addresses: request.external_addresses, expires })
+    }
+
+    /// Issues a peering token. An older unused token for the same name loses its use.
+    ///
+    /// # Errors
+    /// [`ServiceError`] for a peering that we dial or that is being deleted, and for a token that nobody could read.
+    ///
+    /// # Security
+    /// The returned text carries the establishment secret; the store keeps its hash.
+    pub async fn generate_token(&self, request: CheckedTokenRequest) -> Result<String, ServiceError> {
+        let CheckedTokenRequest { name, meta, external_addresses, expires } = request;
+        let establishment_secret = EstablishmentSecret::from_random(self.entropy.bytes16());
+        let token_id = TokenId::from_uuid(self.entropy.uuid());
+        let candidate_id = PeeringId::from_uuid(self.entropy.uuid());
+        let mut token = PeeringToken {
+            ca: self.cluster.roots(),
+            manual_server_addresses: external_addresses,
+            server_addresses: self.advertised.iter().map(|address| address.as_str().to_owned()).collect(),
+            server_name: self.cluster.server_name().to_owned(),
+            // The id is known once core has decided; every id is printed at the same length.
+            peer_id: candidate_id.to_string(),
+            establishment_secret,
+            remote: RemoteInfo { datacenter: self.cluster.datacenter().to_string(), ..RemoteInfo::default() },
+            peer_name: Some(name.as_str().to_owned()),
+            token_id: Some(token_id.to_string()),
+            meta: meta.pairs().clone(),
+            expires_at: expires,
+        };
+        let bytes = token.encode().len();
+        if bytes > TOKEN_BYTES_MAX {
+            return Err(ServiceError::TokenTooLong { got: bytes, max: TOKEN_BYTES_MAX });
+        }
+        let secret = token.establishment_secret.hash();
+        let transition = self
+            .transact(&name, |_| {
+                Ok(Command::GenerateToken(GenerateToken {
+                    candidate_id,
+                    name: name.clone(),
+                    meta: meta.clone(),
+                    token: token_id,
+                    secret,
+                    expires,
+                }))
+            })
+            .await?;
+        if let Some(peering) = &transition.next.peering {
+            token.peer_id = peering.local_id.to_string();
+        }
+        Ok(token.encode())
+    }
+
+    /// Reads one peering by name; case does not matter.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] with the name as it was given.
+    pub async fn read_peering(&self, given: &str) -> Result<Indexed<PeeringView>, ServiceError> {
+        let not_found = || ServiceError::NotFound(given.to_owned());
+        let name = PeerName::parse(&given.to_lowercase()).map_err(|_| not_found())?;
+        let record = self.store.get(&key::peering(&name)).await?.ok_or_else(not_found)?;
+        let view = self.view(&record).await?;
+        Ok(Indexed { index: view.modify_index.max(1), value: view })
+    }
+
+    /// Lists all peerings by name.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails.
+    pub async fn list_peerings(&self) -> Result<Indexed<Vec<PeeringView>>, ServiceError> {
+        let mut views = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.range(key::PEERINGS, LIST_PAGE_ROWS, after.as_deref()).await?;
+            for record in &page.records {
+                views.push(self.view(record).await?);
+            }
+            after = page.records.last().map(|record| record.key.clone());
+            if !page.more {
+                return Ok(Indexed { value: views, index: page.revision.max(1) });
+            }
+        }
+    }
+
+    async fn view(&self, record: &Record) -> Result<PeeringView, ServiceError> {
+        let peering: Peering = decode(&record.key, &record.value)?;
+        let stream = self.streams.report(peering.local_id).await;
+        let liveness = stream.as_ref().map(|report| report.liveness).unwrap_or_default();
+        Ok(PeeringView {
+            state: Reported::of(peering.state, liveness),
+            peering,
+            create_index: record.created,
+            modify_index: record.modified,
+            stream,
+        })
+    }
+
+    /// Marks a peering for deletion and erases its secrets. One that is not there, or is being deleted, is no error.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails.
+    pub async fn delete_peering(&self, given: &str) -> Result<(), ServiceError> {
+        // A name that cannot exist is as absent as one that does not.
+        let Ok(name) = PeerName::parse(&given.to_lowercase()) else { return Ok(()) };
+        self.transact(&name, |_| Ok(Command::Delete)).await?;
+        Ok(())
+    }
+
+    /// Says what an operator should know about the addresses in our tokens; foreign text is escaped.
+    #[must_use]
+    pub fn address_warnings(&self, external: &[String]) -> Vec<String> {
+        let given = external.iter().map(String::as_str);
+        let ours = self.advertised.iter().map(peering_core::address::ServerAddress::as_str);
+        let dialed: Vec<&str> = if external.is_empty() { ours.collect() } else { given.collect() };
+        dialed.into_iter().filter_map(address_warning).collect()
+    }
+}
+
+fn address_warning(text: &str) -> Option<String> {
+    let shown = foreign::quoted(text);
+    let Ok(address) = peering_core::address::ServerAddress::parse(text) else {
+        return Some(format!("address {shown} is not host:port, the peer will refuse this token; write an IPv6 host in brackets"));
+    };
+    let ip: Option<std::net::IpAddr> = address.host().parse().ok();
+    match ip {
+        Some(ip) if ip.is_loopback() => Some(format!("address {shown} can be reached from this machine only; set -advertise or -server-external-addresses")),
+        Some(ip) if ip.is_unspecified() => Some(format!("address {shown} is a wildcard and cannot be dialed; set -advertise")),
+        None if address.host().is_empty() => Some(format!("address {shown} has no host and cannot be dialed")),
+        Some(std::net::IpAddr::V4(ip)) if ip.is_private() || ip.is_link_local() => {
+            Some(format!("address {shown} can be reached from this network only"))
+        }
+        Some(std::net::IpAddr::V6(ip)) if ip.is_unique_local() || ip.is_unicast_link_local() => {
+            Some(format!("address {shown} can be reached from this network only"))
+        }
+        _ => None,
+    }
+}
+
+/// Refuses every partition but the default one.
+pub(super) fn check_partition(partition: &str) -> Result<(), ServiceError> {
+    if partition.is_empty() || partition.eq_ignore_ascii_case("default") {
+        Ok(())
+    } else {
+        Err(ServiceError::Partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_not_everyone_can_reach_are_named() {
+        for (text, part) in [
+            ("127.0.0.1:8503", "this machine only"),
+            ("[::1]:8503", "this machine only"),
+            ("0.0.0.0:8503", "wildcard"),
+            (":8503", "no host"),
+            ("10.1.2.3:8503", "this network only"),
+            ("[fd00::1]:8503", "this network only"),
+            ("32.1.2.3", "not host:port"),
+            ("2001:db8::1:8503", "brackets"),
+        ] {
+            assert!(address_warning(text).is_some_and(|warning| warning.contains(part)), "{text}");
+        }
+        for text in ["203.0.113.7:8503", "lb.example.net:8503", "[2001:db8::1]:8503"] {
+            assert_eq!(address_warning(text), None);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Reads a peering with its secrets and tokens, lets core decide, and commits the difference.
+
+use std::collections::BTreeMap;
+
+use peering_core::id::{PeeringId, TokenId};
+use peering_core::name::PeerName;
+use peering_core::peering::Peering;
+use peering_core::secret::SecretHash;
+use peering_core::secrets::{Command, IssuedToken, PeeringSecrets, Record, apply};
+use peering_core::transition::Transition;
+use uuid::Uuid;
+
+use super::{Service, ServiceError};
+use crate::bounds::COMMIT_ATTEMPTS_MAX;
+use crate::store::record::{TokenPointer, Tombstone, decode, encode, written_by};
+use crate::store::{Commit, Precondition, Revision, Txn, Write, key};
+
+/// Which peering a command is for, and which token it concerns.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) by: By,
+    /// Hash of a presented establishment secret, whose token is to be read too.
+    pub(super) presented: Option<SecretHash>,
+}
+
+/// How a peering is named.
+#[derive(Debug, Clone)]
+pub(super) enum By {
+    Name(PeerName),
+    Id(PeeringId),
+}
+
+impl From<&PeerName> for Target {
+    fn from(name: &PeerName) -> Self {
+        Self { by: By::Name(name.clone()), presented: None }
+    }
+}
+
+impl From<PeeringId> for Target {
+    fn from(id: PeeringId) -> Self {
+        Self { by: By::Id(id), presented: None }
+    }
+}
+
+/// A record with the revisions at which its parts were read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Loaded {
+    pub(super) record: Record,
+    peering_revision: Option<Revision>,
+    secrets_revision: Option<Revision>,
+    token_revisions: BTreeMap<TokenId, Revision>,
+}
+
+impl Service {
+    /// Reads a record. One that does not exist is empty.
+    pub(super) async fn load(&self, target: &Target) -> Result<Loaded, ServiceError> {
+        let name = match &target.by {
+            By::Name(name) => name.clone(),
+            By::Id(id) => match self.name_of(id).await? {
+                Some(name) => name,
+                None => return Ok(Loaded::default()),
+            },
+        };
+        let mut loaded = Loaded::default();
+        let peering_key = key::peering(&name);
+        let Some(stored) = self.store.get(&peering_key).await? else { return Ok(loaded) };
+        let peering: Peering = decode(&peering_key, &stored.value)?;
+        if matches!(&target.by, By::Id(id) if peering.local_id != *id) {
+            return Ok(loaded);
+        }
+        loaded.peering_revision = Some(stored.modified);
+        let secrets_key = key::secrets(&peering.local_id);
+        if let Some(stored) = self.store.get(&secrets_key).await? {
+            loaded.record.secrets = decode::<PeeringSecrets>(&secrets_key, &stored.value)?;
+            loaded.secrets_revision = Some(stored.modified);
+        }
+        for token in self.tokens_of_interest(&loaded.record.secrets, target, &peering.local_id).await? {
+            let token_key = key::token(&peering.local_id, &token);
+            if let Some(stored) = self.store.get(&token_key).await? {
+                loaded.record.tokens.insert(token, decode::<IssuedToken>(&token_key, &stored.value)?);
+                loaded.token_revisions.insert(token, stored.modified);
+            }
+        }
+        loaded.record.peering = Some(peering);
+        Ok(loaded)
+    }
+
+    async fn name_of(&self, id: &PeeringId) -> Result<Option<PeerName>, ServiceError> {
+        let id_key = key::peering_id(id);
+        match self.store.get(&id_key).await? {
+            Some(stored) => Ok(Some(decode::<PeerName>(&id_key, &stored.value)?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn tokens_of_interest(
+        &self,
+        secrets: &PeeringSecrets,
+        target: &Target,
+        id: &PeeringId,
+    ) -> Result<Vec<TokenId>, ServiceError> {
+        let mut tokens: Vec<TokenId> = Vec::new();
+        tokens.extend(secrets.establishment.as_ref().map(|kept| kept.token));
+        tokens.extend(secrets.pending.as_ref().map(|pending| pending.token));
+        if let Some(hash) = &target.presented {
+            let pointer_key = key::token_secret(hash);
+            if let Some(stored) = self.store.get(&pointer_key).await? {
+                let pointer: TokenPointer = decode(&pointer_key, &stored.value)?;
+                if pointer.peering == *id {
+                    tokens.push(pointer.token);
+                }
+            }
+        }
+        tokens.sort_unstable();
+        tokens.dedup();
+        Ok(tokens)
+    }
+
+    /// Decides and commits, starting again when somebody else was faster.
+    ///
+    /// `command` is called for each attempt with the record as it was read.
+    pub(super) async fn transact(
+        &self,
+        target: impl Into<Target>,
+        mut command: impl FnMut(&Record) -> Result<Command, ServiceError> + Send,
+    ) -> Result<Transition<Record>, ServiceError> {
+        let target = target.into();
+        for _ in 0..COMMIT_ATTEMPTS_MAX {
+            let loaded = self.load(&target).await?;
+            let transition = apply(&loaded.record, command(&loaded.record)?, self.clock.now())?;
+            if !transition.touched && transition.next == loaded.record {
+                return Ok(transition);
+            }
+            self.outbox.admit()?;
+            if self.commit(&loaded, &transition).await? {
+                return Ok(transition);
+            }
+        }
+        Err(ServiceError::Contended { attempts: COMMIT_ATTEMPTS_MAX })
+    }
+
+    /// Commits the difference; `false` if the record has changed meanwhile.
+    async fn commit(&self, before: &Loaded, transition: &Transition<Record>) -> Result<bool, ServiceError> {
+        let written_by = self.entropy.uuid();
+        let mut txn = self.difference(before, transition, written_by)?;
+        let events = transition.events.len();
+        let trim = self.outbox.take_trim();
+        trim.add_to(&mut txn, written_by)?;
+        match self.store.commit(txn).await {
+            Ok(Commit::Committed(_)) => {
+                self.outbox.committed(events, &trim);
+                Ok(true)
+            }
+            Ok(Commit::Conflict) => {
+                self.outbox.give_back(trim);
+                Ok(false)
+            }
+            Ok(Commit::Unknown) => {
+                let outcome = self.read_back(before, transition, written_by).await;
+                match outcome {
+                    Ok(true) => self.outbox.committed(events, &trim),
+                    // Removing a row twice is harmless, forgetting to remove it is not.
+                    Ok(false) | Err(_) => self.outbox.give_back(trim),
+                }
+                outcome
+            }
+            Err(error) => {
+                self.outbox.give_back(trim);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Finds out whether a commit of unknown outcome happened, by the transaction id in what it would have written.
+    async fn read_back(
+        &self,
+        before: &Loaded,
+        transition: &Transition<Record>,
+        written: Uuid,
+    ) -> Result<bool, ServiceError> {
+        let peering = transition.next.peering.as_ref().or(before.record.peering.as_ref());
+        let Some(peering) = peering else { return Err(ServiceError::OutcomeUnknown) };
+        let peering_is_written = transition.touched || transition.next.peering != before.record.peering;
+        let (key, read_at) = if peering_is_written {
+            (key::peering(&peering.name), before.peering_revision)
+        } else {
+            (key::secrets(&peering.local_id), before.secrets_revision)
+        };
+        let found = self.store.get(&key).await?;
+        match (found, &transition.next.peering) {
+            (Some(record), _) if written_by(&record.value) == Some(written) => Ok(true),
+            (Some(record), _) if Some(record.modified) == read_at => Ok(false),
+            (None, None) => Ok(true),
+            (None, Some(_)) if read_at.is_none() => Ok(false),
+            _ => Err(ServiceError::OutcomeUnknown),
+        }
+    }
+
+    /// Writes down what differs between the record as it was read and as it is to be.
+    fn difference(
+        &self,
+        before: &Loaded,
+        transition: &Transition<Record>,
+        written_by: Uuid,
+    ) -> Result<Txn, ServiceError> {
+        let (old, next) = (&before.record, &transition.next);
+        let mut txn = Txn::default();
+        let Some(peering) = next.peering.as_ref().or(old.peering.as_ref()) else { return Ok(txn) };
+        let id = peering.local_id;
+        let peering_key = key::peering(&peering.name);
+        let secrets_key = key::secrets(&id);
+        txn.preconditions.push(still(&peering_key, before.peering_revision));
+        if before.secrets_revision.is_some() || !next.secrets.is_empty() {
+            txn.preconditions.push(still(&secrets_key, before.secrets_revision));
+        }
+        match &next.peering {
+            Some(peering) => {
+                if transition.touched || next.peering != old.peering {
+                    txn.writes.push(Write::Put(peering_key.clone(), encode(&peering_key, peering, written_by)?));
+                }
+                if old.peering.is_none() {
+                    let id_key = key::peering_id(&id);
+                    txn.writes.push(Write::Put(id_key.clone(), encode(&id_key, &peering.name, written_by)?));
+                }
+            }
+            None => {
+                txn.writes.push(Write::Delete(peering_key));
+                txn.writes.push(Write::Delete(key::peering_id(&id)));
+                if peering.dialed().is_none() {
+                    let tombstone_key = key::tombstone(&id);
+                    let tombstone = Tombstone { deleted_at: peering.deleted_at.unwrap_or_else(|| self.clock.now()) };
+                    txn.writes.push(Write::Put(tombstone_key.clone(), encode(&tombstone_key, &tombstone, written_by)?));
+                }
+            }
+        }
+        if next.secrets != old.secrets {
+            txn.writes.push(if next.secrets.is_empty() {
+                Write::Delete(secrets_key)
+            } else {
+                let value = encode(&secrets_key, &next.secrets, written_by)?;
+                Write::Put(secrets_key, value)
+            });
+        }
+        for (token, issued) in &next.tokens {
+            if old.tokens.get(token) == Some(issued) {
+                continue;
+            }
+            let token_key = key::token(&id, token);
+            txn.preconditions.push(still(&token_key, before.token_revisions.get(token).copied()));
+            txn.writes.push(Write::Put(token_key.clone(), encode(&token_key, issued, written_by)?));
+            if !old.tokens.contains_key(token) {
+                let pointer_key = key::token_secret(&issued.secret);
+                let pointer = TokenPointer { peering: id, token: *token };
+                txn.writes.push(Write::Put(pointer_key.clone(), encode(&pointer_key, &pointer, written_by)?));
+            }
+        }
+        for event in &transition.events {
+            let event_key = key::outbox(event.at.as_nanosecond(), &self.entropy.uuid().simple().to_string());
+            txn.writes.push(Write::Put(event_key.clone(), encode(&event_key, event, written_by)?));
+        }
+        Ok(txn)
+    }
+}
+
+/// Demands that a key is as it was read.
+fn still(key: &str, revision: Option<Revision>) -> Precondition {
+    match revision {
+        Some(revision) => Precondition::Unchanged(key.to_owned(), revision),
+        None => Precondition::Absent(key.to_owned()),
+    }
+}

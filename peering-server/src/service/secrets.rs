@@ -1,0 +1,150 @@
+//! Exchange establishment secrets, and admit dialers by their stream secrets.
+
+use std::net::IpAddr;
+
+use peering_core::id::PeeringId;
+use peering_core::peering::Peering;
+use peering_core::remote::RemoteInfo;
+use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
+use peering_core::secrets::{Command, ExchangeSecret, Open, Record, RedemptionClaim, Refusal};
+use thiserror::Error;
+use tracing::warn;
+
+use super::records::{By, Target};
+use super::{Service, ServiceError};
+use crate::keyring::{KeyId, Label};
+use crate::store::key;
+
+/// A dialer's question for a stream secret.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Our id of the peering, as text.
+    pub peer_id: String,
+    /// The secret of its token.
+    pub establishment: EstablishmentSecret,
+    /// What lets it ask again; checked to be 64 hexadecimal digits by the edge.
+    pub redemption: Option<Redemption>,
+    /// Where it comes from.
+    pub from: Option<IpAddr>,
+}
+
+/// Why a dialer is not admitted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It named no peering.
+    #[error("initial subscription request must specify a PeerID")]
+    EmptyId,
+    /// What it named is no id.
+    #[error("failed to find PeerID: {0}")]
+    MalformedId(String),
+    /// There is no such peering.
+    #[error("initial subscription for unknown PeerID: {0}")]
+    UnknownId(PeeringId),
+    /// The peering ended.
+    #[error("peering is marked as deleted: {id}")]
+    Ended {
+        /// The peering.
+        id: PeeringId,
+        /// Whether the dialer is to be told by a Terminated frame first: it did not end the peering itself.
+        tell: bool,
+    },
+    /// Core refused.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The promotion could not be stored.
+    #[error("failed to persist peering: {0}")]
+    Store(#[source] ServiceError),
+}
+
+impl Service {
+    /// Exchanges an establishment secret for a stream secret.
+    ///
+    /// The same dialer asking again with the same redemption gets the same answer until the stream secret is used.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] with one text, whatever the cause; the cause is logged.
+    pub async fn exchange_secret(&self, ask: Exchange) -> Result<StreamSecret, ServiceError> {
+        let id = PeeringId::parse(&ask.peer_id).map_err(ServiceError::PeeringId)?;
+        let establishment = ask.establishment.hash();
+        let random = self.entropy.bytes16();
+        let mut answer = None;
+        let target = Target { by: By::Id(id), presented: Some(establishment) };
+        let outcome = self
+            .transact(target, |record| {
+                let (candidate, redemption) = self.stream_secret_for(&ask, id, record, random)?;
+                let command = ExchangeSecret { establishment, candidate: candidate.hash(), redemption, from: ask.from };
+                answer = Some(candidate);
+                Ok(Command::ExchangeSecret(command))
+            })
+            .await;
+        match (outcome, answer) {
+            (Ok(_), Some(secret)) => Ok(secret),
+            (Ok(_), None) => Err(ServiceError::OutcomeUnknown),
+            (Err(error), _) => {
+                if let ServiceError::Refused(Refusal::Establishment(cause)) = &error {
+                    let source = ask.from.map(|from| from.to_string());
+                    warn!(peer_id = %id, cause = cause.as_str(), source, "establishment secret refused");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Computes the stream secret that this question would get: derived from the question if it can be repeated,
+    /// random otherwise. A repeated question is answered with the key of the first answer.
+    fn stream_secret_for(
+        &self,
+        ask: &Exchange,
+        id: PeeringId,
+        record: &Record,
+        random: [u8; 16],
+    ) -> Result<(StreamSecret, Option<RedemptionClaim>), ServiceError> {
+        let Some(redemption) = &ask.redemption else { return Ok((StreamSecret::from_random(random), None)) };
+        let spent = ask.establishment.hash();
+        let first = record.secrets.pending.as_ref().filter(|pending| pending.spent == spent);
+        let key_id = first.and_then(|pending| pending.redemption.as_ref()).map(|claim| KeyId::from(claim.key_id.as_str()));
+        let parts = [id.to_string(), ask.establishment.expose().to_owned(), redemption.expose().to_owned()];
+        let parts = parts.map(zeroize::Zeroizing::new);
+        let (mac, used) = self.keyring.mac(
+            Label::AcceptorRedemption,
+            key_id.as_ref(),
+            &[parts[0].as_bytes(), parts[1].as_bytes(), parts[2].as_bytes()],
+        )?;
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&mac[..16]);
+        let claim = RedemptionClaim { hash: redemption.hash(), key_id: used.to_string() };
+        Ok((StreamSecret::from_random(bytes), Some(claim)))
+    }
+
+    /// Admits a dialer, promoting its stream secret if it is the pending one.
+    ///
+    /// # Errors
+    /// [`OpenError`] in the order of Consul's checks.
+    pub async fn admit(
+        &self,
+        peer_id: &str,
+        stream_secret: &StreamSecret,
+        remote: RemoteInfo,
+    ) -> Result<Peering, OpenError> {
+        if peer_id.is_empty() {
+            return Err(OpenError::EmptyId);
+        }
+        let id = PeeringId::parse(peer_id)
+            .map_err(|_| OpenError::MalformedId(peering_core::foreign::cut(peer_id, 64).to_owned()))?;
+        let secret = stream_secret.hash();
+        let outcome =
+            self.transact(id, |_| Ok(Command::Open(Open { secret, remote: remote.clone() }))).await;
+        match outcome {
+            Ok(transition) => transition.next.peering.ok_or(OpenError::UnknownId(id)),
+            Err(ServiceError::Refused(Refusal::Ended { id, by_peer })) => Err(OpenError::Ended { id, tell: !by_peer }),
+            Err(ServiceError::Refused(Refusal::NoPeering)) => match self.store.get(&key::tombstone(&id)).await {
+                Ok(Some(_)) => Err(OpenError::Ended { id, tell: true }),
+                Ok(None) => Err(OpenError::UnknownId(id)),
+                Err(error) => Err(OpenError::Store(error.into())),
+            },
+            Err(ServiceError::Refused(refusal)) => Err(OpenError::Refused(refusal)),
+            Err(error) => Err(OpenError::Store(error)),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What peers tell each other over the stream: trust bundles, server addresses, and the end.
+
+use peering_core::address::ServerAddress;
+use peering_core::id::PeeringId;
+use peering_core::secret::StreamSecret;
+use peering_core::secrets::{Command, SealedSecret};
+use peering_core::trust::TrustBundle;
+
+use super::{Service, ServiceError};
+use crate::keyring::{KeyringError, Label, Sealed};
+
+impl Service {
+    /// Stores the roots that a peer sent. They count for this peering only.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] if the bundle is for another trust domain than the peer's.
+    pub async fn import_trust_bundle(&self, id: PeeringId, bundle: &TrustBundle) -> Result<(), ServiceError> {
+        self.transact(id, |_| {
+            Ok(Command::StoreTrustBundle { trust_domain: bundle.trust_domain().to_string(), roots: bundle.roots().pems() })
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Stores the addresses that an acceptor sent.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] if there are none, or if we are the acceptor.
+    pub async fn import_server_addresses(
+        &self,
+        id: PeeringId,
+        addresses: &[ServerAddress],
+    ) -> Result<(), ServiceError> {
+        self.transact(id, |_| Ok(Command::StoreServerAddresses(addresses.to_vec()))).await?;
+        Ok(())
+    }
+
+    /// Notes that the peer ended the peering.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails.
+    pub async fn peer_terminated(&self, id: PeeringId) -> Result<(), ServiceError> {
+        self.transact(id, |_| Ok(Command::PeerTerminated)).await?;
+        Ok(())
+    }
+
+    /// Opens the stream secret that a dialer sealed.
+    ///
+    /// # Errors
+    /// [`KeyringError`] if the keyring is not the one that sealed it.
+    pub fn unseal_stream_secret(&self, id: PeeringId, sealed: &SealedSecret) -> Result<StreamSecret, KeyringError> {
+        let sealed: Sealed = serde_json::from_value(sealed.0.clone()).map_err(|_| KeyringError::Tampered)?;
+        let opened = self.keyring.unseal(Label::DialerStreamSecret, id.to_string().as_bytes(), &sealed)?;
+        let text = std::str::from_utf8(&opened).map_err(|_| KeyringError::Tampered)?;
+        Ok(StreamSecret::from_text(text))
+    }
+
+    /// Returns the trust domain and roots that we send to peers.
+    #[must_use]
+    pub fn own_trust_bundle(&self) -> (String, Vec<String>) {
+        (self.cluster.trust_domain().to_string(), self.cluster.roots())
+    }
+
+    /// Returns the addresses at which peers reach us.
+    #[must_use]
+    pub fn own_addresses(&self) -> &[ServerAddress] {
+        &self.advertised
+    }
+}

@@ -1,0 +1,83 @@
+//! The layout of keys: one function per kind of record, and nothing else builds a key.
+//!
+//! | key | value |
+//! |---|---|
+//! | `cluster/identity` | who this cluster is, for ever |
+//! | `ca/peering` | the peering authority: root, and its key sealed |
+//! | `peerings/<name>` | a peering; the list's index is the revision of this directory |
+//! | `peering-ids/<id>` | the name that belongs to an id |
+//! | `peering-secrets/<id>` | its secrets: hashes, or sealed |
+//! | `tokens/<id>/<token id>` | a token issued for that peering |
+//! | `token-secrets/<hash>` | which token carries the establishment secret with this hash |
+//! | `tombstones/<id>` | a peering that was deleted here, so that its dialer can be told |
+//! | `outbox/<time>-<random>` | an event that not every consumer has seen |
+//! | `cursors/<consumer>` | the revision up to which a consumer has seen events |
+
+use peering_core::id::{PeeringId, TokenId};
+use peering_core::name::PeerName;
+use peering_core::secret::SecretHash;
+
+/// Directory of all peerings.
+pub const PEERINGS: &str = "peerings/";
+/// Directory of all tombstones.
+pub const TOMBSTONES: &str = "tombstones/";
+/// Directory of all waiting events.
+pub const OUTBOX: &str = "outbox/";
+/// Who this cluster is.
+pub const CLUSTER: &str = "cluster/identity";
+/// The peering authority.
+pub const PEERING_CA: &str = "ca/peering";
+
+/// Key of a peering.
+#[must_use]
+pub fn peering(name: &PeerName) -> String {
+    format!("{PEERINGS}{name}")
+}
+
+/// Key that leads from an id to a name.
+#[must_use]
+pub fn peering_id(id: &PeeringId) -> String {
+    format!("peering-ids/{id}")
+}
+
+/// Key of a peering's secrets.
+#[must_use]
+pub fn secrets(id: &PeeringId) -> String {
+    format!("peering-secrets/{id}")
+}
+
+/// Directory of a peering's tokens.
+#[must_use]
+pub fn tokens(id: &PeeringId) -> String {
+    format!("tokens/{id}/")
+}
+
+/// Key of an issued token.
+#[must_use]
+pub fn token(peering: &PeeringId, token: &TokenId) -> String {
+    format!("tokens/{peering}/{token}")
+}
+
+/// Key that leads from an establishment secret's hash to its token.
+#[must_use]
+pub fn token_secret(hash: &SecretHash) -> String {
+    format!("token-secrets/{}", hash.to_hex())
+}
+
+/// Key of a tombstone.
+#[must_use]
+pub fn tombstone(id: &PeeringId) -> String {
+    format!("{TOMBSTONES}{id}")
+}
+
+/// Key of an event; `nanoseconds` since 1970 come first so that a listing is roughly in order.
+#[must_use]
+pub fn outbox(nanoseconds: i128, random: &str) -> String {
+    format!("{OUTBOX}{nanoseconds:020}-{random}")
+}
+
+/// Key of a consumer's cursor.
+#[must_use]
+pub fn cursor(consumer: &str) -> String {
+    format!("cursors/{consumer}")
+}

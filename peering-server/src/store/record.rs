@@ -1,0 +1,235 @@
+//! Stored shapes: what core's types look like in the store, versioned and apart from them, so that both may change.
+//!
+//! Every value is a JSON object with a version `v`, the id of the transaction that wrote it (`txn`, by which an
+//! uncertain commit is recognised when it is read back), and `data`.
+
+use jiff::Timestamp;
+use peering_core::id::{PeeringId, TokenId};
+use peering_core::meta::Meta;
+use peering_core::name::{Datacenter, PeerName, TrustDomain};
+use peering_core::peering::{PeerDomain, Peering, Side, Stored};
+use peering_core::remote::RemoteInfo;
+use peering_core::secrets::{IssuedToken, PeeringSecrets};
+use peering_core::transition::Event;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::keyring::Sealed;
+
+/// The version that is written.
+pub const RECORD_VERSION: u32 = 1;
+
+/// Says why a stored value cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Written by a newer release.
+    #[error("record {key} has version {got}, this release reads up to {RECORD_VERSION}; start the release that wrote it")]
+    Newer {
+        /// Its key.
+        key: String,
+        /// Its version.
+        got: u32,
+    },
+    /// Not what this release writes under such a key.
+    #[error("record {key} cannot be read; restore the store from a backup")]
+    Malformed {
+        /// Its key.
+        key: String,
+        /// Where reading stopped. Stored values hold no secret in clear, so this may be shown.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+#[derive(Serialize)]
+struct EnvelopeOut<'a, T> {
+    v: u32,
+    txn: Uuid,
+    data: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+    txn: Uuid,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeIn<T> {
+    data: T,
+}
+
+/// A core type that has a stored shape.
+pub trait Kept: Sized {
+    /// Its shape in the present version.
+    type Shape: Serialize + DeserializeOwned;
+
+    /// Converts for writing.
+    fn to_shape(&self) -> Self::Shape;
+
+    /// Converts what was read.
+    fn from_shape(shape: Self::Shape) -> Self;
+}
+
+/// Writes a value.
+///
+/// # Errors
+/// [`RecordError::Malformed`] if the value has no JSON form, which none of ours lacks.
+pub fn encode<T: Kept>(key: &str, value: &T, txn: Uuid) -> Result<Vec<u8>, RecordError> {
+    let envelope = EnvelopeOut { v: RECORD_VERSION, txn, data: &value.to_shape() };
+    serde_json::to_vec(&envelope).map_err(|source| RecordError::Malformed { key: key.to_owned(), source })
+}
+
+/// Reads a value.
+///
+/// # Errors
+/// [`RecordError`] if it is newer than this release or malformed.
+pub fn decode<T: Kept>(key: &str, bytes: &[u8]) -> Result<T, RecordError> {
+    let malformed = |source| RecordError::Malformed { key: key.to_owned(), source };
+    let version: Version = serde_json::from_slice(bytes).map_err(malformed)?;
+    if version.v > RECORD_VERSION {
+        return Err(RecordError::Newer { key: key.to_owned(), got: version.v });
+    }
+    let envelope: EnvelopeIn<T::Shape> = serde_json::from_slice(bytes).map_err(malformed)?;
+    Ok(T::from_shape(envelope.data))
+}
+
+/// Returns the id of the transaction that wrote a value, if it can be read.
+#[must_use]
+pub fn written_by(bytes: &[u8]) -> Option<Uuid> {
+    serde_json::from_slice::<Version>(bytes).ok().map(|version| version.txn)
+}
+
+/// Stored shape of a peering.
+#[derive(Serialize, Deserialize)]
+pub struct PeeringShape {
+    local_id: PeeringId,
+    name: PeerName,
+    state: Stored,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<Timestamp>,
+    #[serde(default)]
+    meta: Meta,
+    #[serde(default)]
+    remote: RemoteInfo,
+    #[serde(default)]
+    roots: Vec<String>,
+    #[serde(default)]
+    domain: PeerDomain,
+    #[serde(flatten)]
+    side: Side,
+}
+
+impl Kept for Peering {
+    type Shape = PeeringShape;
+
+    fn to_shape(&self) -> PeeringShape {
+        let Self { local_id, name, state, deleted_at, meta, remote, roots, domain, side } = self.clone();
+        PeeringShape { local_id, name, state, deleted_at, meta, remote, roots, domain, side }
+    }
+
+    fn from_shape(shape: PeeringShape) -> Self {
+        let PeeringShape { local_id, name, state, deleted_at, meta, remote, roots, domain, side } = shape;
+        Self { local_id, name, state, deleted_at, meta, remote, roots, domain, side }
+    }
+}
+
+/// Who a cluster is: drawn once, in the store's first transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterIdentity {
+    /// Its trust domain.
+    pub trust_domain: TrustDomain,
+    /// Its datacenter's name; part of every certificate and token, so it never changes.
+    pub datacenter: Datacenter,
+}
+
+/// An authority: its root certificate, and its key sealed by the keyring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredAuthority {
+    /// The root certificate in PEM.
+    pub root_pem: String,
+    /// The private key in PEM, sealed.
+    pub sealed_key: Sealed,
+}
+
+/// Which token carries an establishment secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenPointer {
+    /// The peering it is for.
+    pub peering: PeeringId,
+    /// The token.
+    pub token: TokenId,
+}
+
+/// A peering that was deleted here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// When.
+    pub deleted_at: Timestamp,
+}
+
+/// How far a consumer of events has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Revision of the last event it has seen.
+    pub revision: u64,
+}
+
+/// Types that were made for the store are their own shape in version 1.
+macro_rules! kept_as_is {
+    ($($name:ty),+) => {
+        $(impl Kept for $name {
+            type Shape = Self;
+
+            fn to_shape(&self) -> Self {
+                self.clone()
+            }
+
+            fn from_shape(shape: Self) -> Self {
+                shape
+            }
+        })+
+    };
+}
+
+kept_as_is!(
+    ClusterIdentity,
+    StoredAuthority,
+    TokenPointer,
+    Tombstone,
+    Cursor,
+    PeerName,
+    PeeringSecrets,
+    IssuedToken,
+    Event
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_round_trips_and_tells_who_wrote_it() {
+        let txn = Uuid::from_u128(7);
+        let tombstone = Tombstone { deleted_at: "2026-01-01T00:00:00Z".parse().unwrap() };
+        let bytes = encode("tombstones/x", &tombstone, txn).unwrap();
+        assert_eq!(decode::<Tombstone>("tombstones/x", &bytes).unwrap(), tombstone);
+        assert_eq!(written_by(&bytes), Some(txn));
+    }
+
+    #[test]
+    fn a_newer_record_is_refused_by_name_and_version() {
+        let bytes = br#"{"v":2,"txn":"00000000-0000-0000-0000-000000000000","data":{"other":1}}"#;
+        let error = decode::<Tombstone>("tombstones/x", bytes).unwrap_err();
+        assert!(matches!(error, RecordError::Newer { got: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_malformed_record_is_refused_by_name() {
+        let error = decode::<Tombstone>("tombstones/x", b"{").unwrap_err();
+        assert!(error.to_string().contains("tombstones/x"));
+    }
+}

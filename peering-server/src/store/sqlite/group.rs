@@ -1,0 +1,179 @@
+//! A group of transactions under one COMMIT: each alone in its savepoint, all durable with one sync.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::backend_error;
+use super::schema::read_revision;
+use crate::store::feed::Changes;
+use crate::store::{Commit, Event, Precondition, Record, Revision, StoreError, Txn, top_directory};
+
+const MODIFIED: &str = "SELECT modified FROM record WHERE key = ?1";
+const PUT: &str = "INSERT INTO record (key, value, created, modified) VALUES (?1, ?2, ?3, ?3)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, modified = excluded.modified RETURNING created";
+const DELETE: &str = "DELETE FROM record WHERE key = ?1";
+const DIRECTORY: &str = "INSERT INTO directory (name, revision) VALUES (?1, ?2)
+    ON CONFLICT (name) DO UPDATE SET revision = excluded.revision";
+const REVISION: &str = "UPDATE store SET revision = ?1 WHERE id = 1";
+const SETTLE: &str = "UPDATE store SET settled = settled + 1 WHERE id = 1";
+
+/// What became of one transaction.
+pub(super) type Verdict = Result<Commit, StoreError>;
+
+/// Ends a transaction with COMMIT. Tests put one in its place that fails.
+pub(super) type CommitFn = dyn FnMut(Transaction<'_>) -> rusqlite::Result<()> + Send;
+
+/// What a group changes, or may have changed.
+pub(super) struct Attempt {
+    /// Revision of the store before the group.
+    before: Revision,
+    /// Changes in the order of their revisions.
+    pub(super) changes: Vec<Changes>,
+}
+
+/// A group that was applied, transaction by transaction.
+pub(super) struct Applied {
+    /// One for each transaction, in order; they count once the group is committed.
+    pub(super) verdicts: Vec<Verdict>,
+    /// What they changed.
+    pub(super) attempt: Attempt,
+}
+
+/// Why a group was not committed.
+pub(super) enum Failure {
+    /// Certainly nothing was written.
+    Nothing(StoreError),
+    /// COMMIT failed in a way that leaves open what is on the disk.
+    Unsure(Applied, StoreError),
+}
+
+impl Attempt {
+    /// Revision of the store if the group happened.
+    pub(super) fn after(&self) -> Revision {
+        self.changes.last().map_or(self.before, |changes| changes.revision)
+    }
+
+    /// Finds out what became of this attempt, and makes sure that it stays so. Returns whether it happened.
+    ///
+    /// A failed sync may leave a whole commit in the write-ahead log that this process does not see and a restart
+    /// would. The next commit that succeeds is written over it; so one is made here, and until it succeeds nobody can
+    /// say what a restart will find.
+    pub(super) fn settle(&self, connection: &mut Connection, commit: &mut CommitFn) -> Result<bool, StoreError> {
+        let mut settle = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let found = read_revision(&transaction)?;
+            transaction.execute(SETTLE, [])?;
+            commit(transaction)?;
+            Ok(found == self.after())
+        };
+        settle().map_err(|source| backend_error("settle a commit that failed before", source))
+    }
+}
+
+/// Applies transactions one after the other and commits what they changed.
+pub(super) fn write(
+    connection: &mut Connection,
+    before: Revision,
+    txns: Vec<Txn>,
+    commit: &mut CommitFn,
+) -> Result<Applied, Failure> {
+    let nothing = |operation| move |source| Failure::Nothing(backend_error(operation, source));
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let mut transaction = begun.map_err(nothing("begin a transaction"))?;
+    let mut attempt = Attempt { before, changes: Vec::new() };
+    let mut verdicts = Vec::with_capacity(txns.len());
+    for txn in txns {
+        let revision = attempt.after() + 1;
+        verdicts.push(match apply_alone(&mut transaction, txn, revision) {
+            Ok(Some(events)) => {
+                if !events.is_empty() {
+                    attempt.changes.push(Changes { revision, events });
+                }
+                Ok(Commit::Committed(attempt.after()))
+            }
+            Ok(None) => Ok(Commit::Conflict),
+            // SQLite itself has rolled back the whole group, for want of space or memory perhaps.
+            Err(source) if transaction.is_autocommit() => return Err(nothing("write a transaction")(source)),
+            Err(source) => Err(backend_error("write a transaction", source)),
+        });
+    }
+    if !attempt.changes.is_empty() {
+        note_revisions(&transaction, &attempt).map_err(nothing("note the revision"))?;
+        if let Err(source) = commit(transaction) {
+            let certain = wrote_nothing(&source);
+            let error = backend_error("commit", source);
+            let unsure = |error| Failure::Unsure(Applied { verdicts, attempt }, error);
+            return Err(if certain { Failure::Nothing(error) } else { unsure(error) });
+        }
+    }
+    Ok(Applied { verdicts, attempt })
+}
+
+/// Applies one transaction in a savepoint, so that its failure leaves the others of the group alone. Returns its
+/// events, or `None` if a precondition does not hold.
+fn apply_alone(
+    transaction: &mut Transaction<'_>,
+    txn: Txn,
+    revision: Revision,
+) -> rusqlite::Result<Option<Vec<Event>>> {
+    let savepoint = transaction.savepoint()?;
+    for precondition in &txn.preconditions {
+        if !holds(&savepoint, precondition)? {
+            return Ok(None);
+        }
+    }
+    let mut events = Vec::new();
+    for (key, value) in txn.into_changes() {
+        events.extend(change(&savepoint, key, value, revision)?);
+    }
+    savepoint.commit()?;
+    Ok(Some(events))
+}
+
+fn holds(connection: &Connection, precondition: &Precondition) -> rusqlite::Result<bool> {
+    let modified = |key: &str| -> rusqlite::Result<Option<Revision>> {
+        connection.prepare_cached(MODIFIED)?.query_row([key], |row| row.get(0)).optional()
+    };
+    match precondition {
+        Precondition::Absent(key) => Ok(modified(key)?.is_none()),
+        Precondition::Unchanged(key, revision) => Ok(modified(key)? == Some(*revision)),
+    }
+}
+
+/// Changes one record; `None` if there was nothing to delete.
+fn change(
+    connection: &Connection,
+    key: String,
+    value: Option<Vec<u8>>,
+    revision: Revision,
+) -> rusqlite::Result<Option<Event>> {
+    let Some(value) = value else {
+        let deleted = connection.prepare_cached(DELETE)?.execute([&key])?;
+        return Ok((deleted > 0).then_some(Event::Delete(key, revision)));
+    };
+    let mut statement = connection.prepare_cached(PUT)?;
+    let created = statement.query_row(params![key, value, revision], |row| row.get(0))?;
+    Ok(Some(Event::Put(Record { key, value, created, modified: revision })))
+}
+
+/// Stores the revision of the store and of each directory that the group changed, once for the whole group.
+fn note_revisions(connection: &Connection, attempt: &Attempt) -> rusqlite::Result<()> {
+    let mut directories = BTreeMap::new();
+    for changes in &attempt.changes {
+        let touched = changes.events.iter().filter_map(|event| top_directory(event.key()));
+        directories.extend(touched.map(|directory| (directory, changes.revision)));
+    }
+    let mut statement = connection.prepare_cached(DIRECTORY)?;
+    for (directory, revision) in directories {
+        statement.execute(params![directory, revision])?;
+    }
+    connection.prepare_cached(REVISION)?.execute([attempt.after()])?;
+    Ok(())
+}
+
+/// Says whether a failed COMMIT certainly left nothing on the disk: it never came to writing.
+fn wrote_nothing(error: &rusqlite::Error) -> bool {
+    let before_writing = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked, ErrorCode::ConstraintViolation];
+    error.sqlite_error_code().is_some_and(|code| before_writing.contains(&code))
+}

@@ -1,0 +1,117 @@
+//! The tables, their version, and how a connection is set up.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::OpenError;
+use crate::store::Revision;
+
+/// Marks a database as ours: the letters PEER.
+const APPLICATION_ID: i64 = 0x5045_4552;
+/// Version of the tables below.
+const SCHEMA_VERSION: i64 = 1;
+/// How long a connection waits for another of ours. Only recovery and the last checkpoint ever make one wait.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What stays of the write-ahead log after a burst made it larger.
+const JOURNAL_BYTES_MAX: u32 = 64 << 20;
+
+/// `store` has one row: the revision of the last commit, and a counter that is raised to settle a commit of unsure fate.
+const TABLES: &str = "
+    CREATE TABLE record (
+        key TEXT NOT NULL PRIMARY KEY,
+        value BLOB NOT NULL,
+        created INTEGER NOT NULL,
+        modified INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE directory (name TEXT NOT NULL PRIMARY KEY, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE store (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        revision INTEGER NOT NULL,
+        settled INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO store (id, revision, settled) VALUES (1, 0, 0);
+";
+
+/// Where a store was when it was opened.
+pub(super) struct Position {
+    /// Revision of the last commit.
+    pub(super) revision: Revision,
+    /// Revision of the last change in each top-level directory.
+    pub(super) directories: BTreeMap<String, Revision>,
+}
+
+/// Opens the connection that writes, makes the tables in an empty database, and checks those of any other.
+pub(super) fn open_writer(path: &Path) -> Result<(Connection, Position), OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |source| OpenError::of_sqlite("open", path, source);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // Nothing is written, not even the journal mode, before it is clear that the database is ours.
+    let is_empty = check_version(&connection, path)?;
+    set_up_writer(&connection).map_err(failed)?;
+    if is_empty {
+        make_tables(&mut connection).map_err(|source| OpenError::of_sqlite("make the tables of", path, source))?;
+    }
+    let position = read_position(&connection).map_err(|source| match source {
+        // Whoever took the row away did not write what a restart needs.
+        rusqlite::Error::QueryReturnedNoRows => OpenError::Damaged { path: path.to_owned(), source },
+        source => failed(source),
+    })?;
+    Ok((connection, position))
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |source| OpenError::of_sqlite("open", path, source);
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Reads the revision of the last commit.
+pub(super) fn read_revision(connection: &Connection) -> rusqlite::Result<Revision> {
+    connection.prepare_cached("SELECT revision FROM store WHERE id = 1")?.query_row([], |row| row.get(0))
+}
+
+/// Returns whether the database is empty; refuses one that is not ours.
+fn check_version(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+    let read = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let failed = |source| OpenError::of_sqlite("read the version of", path, source);
+    let application = read("PRAGMA application_id").map_err(failed)?;
+    let found = read("PRAGMA user_version").map_err(failed)?;
+    let tables = read("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
+    match (application, found) {
+        (0, 0) if tables == 0 => Ok(true),
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
+        (APPLICATION_ID, found) if found > SCHEMA_VERSION => {
+            Err(OpenError::NewerVersion { path: path.to_owned(), found, supported: SCHEMA_VERSION })
+        }
+        _ => Err(OpenError::Foreign { path: path.to_owned() }),
+    }
+}
+
+fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // FULL syncs the log at every commit; the default of many builds would lose the last ones with the power.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.query_row(&format!("PRAGMA journal_size_limit = {JOURNAL_BYTES_MAX}"), [], |_| Ok(()))
+}
+
+/// Makes the tables and names them ours in one transaction, so that a crash leaves an empty database or a whole one.
+fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
+    let mut statement = connection.prepare("SELECT name, revision FROM directory")?;
+    let directories = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(Position { revision: read_revision(connection)?, directories })
+}
