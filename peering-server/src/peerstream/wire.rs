@@ -10,11 +10,7 @@ use super::proto::peerstream::replication_message::{self as message, Payload};
 use super::proto::peerstream::{Operation as WireOperation, ReplicationMessage};
 use super::proto::{common, peering, status};
 use super::resource;
-
-/// Most bytes in a frame once a stream is accepted, either way. A dialer of Consul drops the stream over a larger one.
-pub(crate) const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Most bytes in a frame before an `Open` is accepted: an `Open` with everything a dialer may say fits in less.
-pub(crate) const FRAME_BYTES_BEFORE_OPEN_MAX: usize = 16 * 1024;
+use crate::bounds::FRAME_BYTES_MAX;
 
 /// Says that a frame of ours cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -137,6 +133,7 @@ fn decode_response(response: message::Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::FRAME_BYTES_BEFORE_OPEN_MAX;
     use crate::peerstream::proto::peerstream::LeaderAddress;
     use peering_core::peerstream::{Content, ExportedService, Resource, StatusCode, TrustBundle};
 
