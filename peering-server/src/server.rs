@@ -247,7 +247,9 @@ fn http_addresses(config: &Config) -> impl Iterator<Item = ListenAddress> + '_ {
 /// Opens the store with its keyring. A keyring is made for an empty store only.
 async fn open_store(choice: &StoreChoice, entropy: &Arc<dyn Entropy>) -> Result<(OpenStore, Keyring), StartError> {
     match choice {
-        StoreChoice::Memory => Ok((OpenStore::Memory(Arc::new(MemoryStore::default())), Keyring::ephemeral(Arc::clone(entropy)))),
+        StoreChoice::Memory => {
+            Ok((OpenStore::Memory(Arc::new(MemoryStore::default())), Keyring::ephemeral(Arc::clone(entropy))))
+        }
         StoreChoice::Sqlite { data_dir, keyring } => {
             let opened = SqliteStore::open(data_dir)
                 .map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;

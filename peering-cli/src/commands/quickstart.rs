@@ -32,6 +32,7 @@ const CLUSTERS: [(&str, &str); 2] = [("dc1", "cluster-02"), ("dc2", "cluster-01"
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering quickstart [options]",
+    about = "Watch two clusters become peers on this machine",
     long_about = "  Start two clusters on loopback, in temporary directories, and make them peers:
   generate a token on one, establish it on the other, wait until both are ACTIVE.
 

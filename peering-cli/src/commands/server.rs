@@ -18,6 +18,7 @@ use crate::world::World;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "peering server [options]",
+    about = "Run a server",
     long_about = "  Run a server: it generates and uses peering tokens, accepts peer streams and
   keeps them open.
 

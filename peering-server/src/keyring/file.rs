@@ -57,7 +57,8 @@ pub(super) fn create(path: &Path, keyring: &Keyring) -> Result<(), KeyringError>
         _ => Path::new("."),
     };
     let draft = Draft(directory.join(format!(".keyring-{}.draft", KeyId::random(&*keyring.entropy))));
-    draft.write(&encode(keyring)).map_err(|source| failed("write", &draft.0, source))?;
+    let written = encode(keyring).and_then(|text| draft.write(&text));
+    written.map_err(|source| failed("write", &draft.0, source))?;
     fs::hard_link(&draft.0, path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyringError::Exists { path: path.to_owned() },
         _ => failed("make", path, source),
@@ -104,28 +105,31 @@ impl Drop for Draft {
     }
 }
 
-fn encode(keyring: &Keyring) -> Zeroizing<Vec<u8>> {
+fn encode(keyring: &Keyring) -> io::Result<Zeroizing<Vec<u8>>> {
     let key = |key: &RingKey| StoredKey { id: key.id.to_string(), key: STANDARD.encode(*key.key) };
     let keys = keyring.keys.iter().map(key).collect();
     let stored = Stored { version: VERSION, current: keyring.current.to_string(), keys };
     // Room for everything from the start, so that no copy is left behind by growing.
     let mut text = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX as usize));
-    text.extend(serde_json::to_string_pretty(&stored).unwrap_or_default().as_bytes());
+    serde_json::to_writer_pretty(&mut *text, &stored)?;
     text.push(b'\n');
-    text
+    Ok(text)
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-    let mut file = File::open(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => KeyringError::Missing { path: path.to_owned() },
-        _ => failed("open", path, source),
-    })?;
+    let malformed = |reason| Err(KeyringError::Malformed { path: path.to_owned(), reason });
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => {}
+        // Opening a pipe would wait for whoever writes to it.
+        Ok(_) => return malformed(Malformed::Kind),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(KeyringError::Missing { path: path.to_owned() });
+        }
+        Err(error) => return Err(failed("look at", path, error)),
+    }
+    let mut file = File::open(path).map_err(|source| failed("open", path, source))?;
     // Of the open file, so that what is checked is what is read.
     let metadata = file.metadata().map_err(|source| failed("look at", path, source))?;
-    let malformed = |reason| Err(KeyringError::Malformed { path: path.to_owned(), reason });
-    if !metadata.is_file() {
-        return malformed(Malformed::Kind);
-    }
     let mode = metadata.permissions().mode() & 0o777;
     if mode & OTHERS_MODE != 0 {
         return Err(KeyringError::WrongMode { path: path.to_owned(), found: mode });
@@ -154,7 +158,11 @@ fn decode(stored: &Stored) -> Result<(KeyId, Vec<RingKey>), Malformed> {
         keys.push(RingKey { id, key });
     }
     let current = parse(&stored.current)?;
-    if keys.iter().any(|key| key.id == current) { Ok((current, keys)) } else { Err(Malformed::NoCurrent { id: current }) }
+    if keys.iter().any(|key| key.id == current) {
+        Ok((current, keys))
+    } else {
+        Err(Malformed::NoCurrent { id: current })
+    }
 }
 
 fn failed(operation: &'static str, path: &Path, source: io::Error) -> KeyringError {

@@ -34,7 +34,9 @@ pub enum ClusterError {
     #[error("the store has lost its peering authority; restore it from a backup")]
     HalfMade,
     /// The first transaction did not get through.
-    #[error("the store's first transaction did not get through after {FIRST_TRANSACTION_ATTEMPTS_MAX} attempts; start again")]
+    #[error(
+        "the store's first transaction did not get through after {FIRST_TRANSACTION_ATTEMPTS_MAX} attempts; start again"
+    )]
     Contended,
     /// The store failed.
     #[error("the store could not be used")]

@@ -136,8 +136,7 @@ impl Service {
         let id = PeeringId::parse(peer_id)
             .map_err(|_| OpenError::MalformedId(peering_core::foreign::cut(peer_id, 64).to_owned()))?;
         let secret = stream_secret.hash();
-        let outcome =
-            self.transact(id, |_| Ok(Command::Open(Open { secret, remote: remote.clone() }))).await;
+        let outcome = self.transact(id, |_| Ok(Command::Open(Open { secret, remote: remote.clone() }))).await;
         match outcome {
             Ok(transition) => transition.next.peering.ok_or(OpenError::UnknownId(id)),
             Err(ServiceError::Refused(Refusal::Ended { id, by_peer })) => Err(OpenError::Ended { id, tell: !by_peer }),

@@ -17,7 +17,10 @@ impl Service {
     /// [`ServiceError::Refused`] if the bundle is for another trust domain than the peer's.
     pub async fn import_trust_bundle(&self, id: PeeringId, bundle: &TrustBundle) -> Result<(), ServiceError> {
         self.transact(id, |_| {
-            Ok(Command::StoreTrustBundle { trust_domain: bundle.trust_domain().to_string(), roots: bundle.roots().pems() })
+            Ok(Command::StoreTrustBundle {
+                trust_domain: bundle.trust_domain().to_string(),
+                roots: bundle.roots().pems(),
+            })
         })
         .await?;
         Ok(())

@@ -26,7 +26,9 @@ pub const RECORD_VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum RecordError {
     /// Written by a newer release.
-    #[error("record {key} has version {got}, this release reads up to {RECORD_VERSION}; start the release that wrote it")]
+    #[error(
+        "record {key} has version {got}, this release reads up to {RECORD_VERSION}; start the release that wrote it"
+    )]
     Newer {
         /// Its key.
         key: String,
