@@ -1,6 +1,8 @@
 //! A cluster of one server: its data directory, and the process that has it open, which can be ended and started anew.
 
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -171,8 +173,7 @@ impl Site {
 /// If the system does not give one.
 #[must_use]
 pub fn private_directory() -> TempDir {
-    // The crate gives its directories mode 0700.
-    tempfile::Builder::new().prefix("peering-test-").tempdir().unwrap()
+    tempfile::Builder::new().prefix("peering-test-").permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
 /// Returns a loopback address that no other test uses now, so that a port of it stays free while a server is down.
