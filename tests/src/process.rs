@@ -134,7 +134,13 @@ impl Process {
 
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "process {:?}\nstandard output:\n{}\nstandard error:\n{}", self.child.id(), self.stdout(), self.stderr())
+        writeln!(
+            f,
+            "process {:?}\nstandard output:\n{}\nstandard error:\n{}",
+            self.child.id(),
+            self.stdout(),
+            self.stderr()
+        )
     }
 }
 

@@ -30,7 +30,9 @@ async fn two_servers_peer_and_agree_and_find_each_other_again_after_a_restart_of
     let seen_from = (acceptor.read(DIALER).await.unwrap(), dialer.read(ACCEPTOR).await.unwrap());
     agree(&acceptor, &dialer, &seen_from.0, &seen_from.1);
     let table = |name: &str| {
-        format!("Name        State   Imported Svcs  Exported Svcs  Meta\n{name}  ACTIVE  0              0              \n")
+        format!(
+            "Name        State   Imported Svcs  Exported Svcs  Meta\n{name}  ACTIVE  0              0              \n"
+        )
     };
     acceptor.ask(&["list"]).await.expect(0, &table(DIALER), "");
     dialer.ask(&["list"]).await.expect(0, &table(ACCEPTOR), "");
@@ -61,13 +63,13 @@ async fn two_servers_peer_and_agree_and_find_each_other_again_after_a_restart_of
 }
 
 #[tokio::test]
-#[ignore = "needs two minutes: outages of 10 s, and 15 s of health between"]
+#[ignore = "needs a minute: outages of 10 s, and 15 s of health between"]
 async fn an_outage_of_ten_seconds_of_the_acceptor_heals_within_fifteen() {
     full_outages(Side::Acceptor).await;
 }
 
 #[tokio::test]
-#[ignore = "needs two minutes: outages of 10 s, and 15 s of health between"]
+#[ignore = "needs a minute: outages of 10 s, and 15 s of health between"]
 async fn an_outage_of_ten_seconds_of_the_dialer_heals_within_fifteen() {
     full_outages(Side::Dialer).await;
 }
