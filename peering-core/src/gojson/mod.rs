@@ -18,14 +18,17 @@ mod fold;
 mod quote;
 mod read;
 mod scan;
+mod slot;
 mod tame;
 #[cfg(test)]
 pub(crate) mod vectors;
 mod write;
 
-pub use error::{JsonError, Place, SyntaxError, TypeError};
+pub use error::{FieldPath, JsonError, Place, SyntaxError, TypeError};
 pub use quote::go_quoted;
-pub(crate) use read::{Slot, Struct, decode_first, unmarshal};
+pub(crate) use read::{decode_first, unmarshal};
+pub(crate) use slot::{Slot, Struct};
+pub(crate) use write::write_compact;
 pub use write::{to_string, to_string_pretty};
 
 /// How much of a text is read, and how its end is reported.

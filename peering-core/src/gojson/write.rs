@@ -42,6 +42,11 @@ fn print<T: Serialize + ?Sized, F: Formatter>(value: &T, layout: F) -> Result<St
     String::from_utf8(text).map_err(|error| serde::ser::Error::custom(error.utf8_error()))
 }
 
+/// Prints compactly into a buffer of the caller's, so that the caller can wipe it.
+pub(crate) fn write_compact<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    value.serialize(&mut Serializer::with_formatter(buffer, HtmlSafe { layout: CompactFormatter }))
+}
+
 /// A layout whose strings are safe inside HTML, whether or not anybody puts them there.
 struct HtmlSafe<F> {
     layout: F,
@@ -49,13 +54,15 @@ struct HtmlSafe<F> {
 
 impl<F: Formatter> Formatter for HtmlSafe<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut plain = 0;
-        for (at, escaped) in fragment.char_indices().filter_map(|(at, c)| Some((at, escape(c)?))) {
-            writer.write_all(&fragment.as_bytes()[plain..at])?;
-            writer.write_all(escaped.as_bytes())?;
-            plain = at + fragment[at..].chars().next().map_or(0, char::len_utf8);
+        let mut rest = fragment.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| matches!(*byte, b'<' | b'>' | b'&' | SEPARATOR_FIRST)) {
+            let (plain, special) = rest.split_at(at);
+            let (escaped, length) = escape(special);
+            writer.write_all(plain)?;
+            writer.write_all(escaped)?;
+            rest = &special[length..];
         }
-        writer.write_all(&fragment.as_bytes()[plain..])
+        writer.write_all(rest)
     }
 
     fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -95,14 +102,19 @@ impl<F: Formatter> Formatter for HtmlSafe<F> {
     }
 }
 
-const fn escape(c: char) -> Option<&'static str> {
-    match c {
-        '<' => Some("\\u003c"),
-        '>' => Some("\\u003e"),
-        '&' => Some("\\u0026"),
-        '\u{2028}' => Some("\\u2028"),
-        '\u{2029}' => Some("\\u2029"),
-        _ => None,
+/// First byte of U+2028 and U+2029 in UTF-8, and of many characters that need no escape.
+const SEPARATOR_FIRST: u8 = 0xe2;
+
+/// Returns what to write for the first byte or character of a text, and how many bytes that takes up in the text.
+const fn escape(text: &[u8]) -> (&[u8], usize) {
+    match text {
+        [b'<', ..] => (b"\\u003c", 1),
+        [b'>', ..] => (b"\\u003e", 1),
+        [b'&', ..] => (b"\\u0026", 1),
+        [SEPARATOR_FIRST, 0x80, 0xa8, ..] => (b"\\u2028", 3),
+        [SEPARATOR_FIRST, 0x80, 0xa9, ..] => (b"\\u2029", 3),
+        [] => (text, 0),
+        [..] => (text.split_at(1).0, 1),
     }
 }
 
@@ -116,10 +128,10 @@ mod tests {
 
     #[test]
     fn html_and_line_separators_are_escaped_in_keys_and_values() {
-        let value = BTreeMap::from([("<k>", "a & b\u{2028}c\u{2029}\"\\\u{1}\u{8}\u{c}\u{7f}é")]);
+        let value = BTreeMap::from([("<k>", "a & b\u{2028}c\u{2029}\"\\\u{1}\u{8}\u{c}\u{7f}é…\u{202a}")]);
         assert_eq!(
             to_string(&value).unwrap(),
-            "{\"\\u003ck\\u003e\":\"a \\u0026 b\\u2028c\\u2029\\\"\\\\\\u0001\\b\\f\u{7f}é\"}"
+            "{\"\\u003ck\\u003e\":\"a \\u0026 b\\u2028c\\u2029\\\"\\\\\\u0001\\b\\f\u{7f}é…\u{202a}\"}"
         );
     }
 
