@@ -16,6 +16,8 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{delete, establish, generate_token, list, read, version};
+#[cfg(feature = "server")]
+use crate::commands::{quickstart, server};
 
 /// The root of the command line.
 #[derive(Debug, Parser)]
@@ -60,6 +62,10 @@ pub(crate) enum Verb {
     Read(read::Read),
     Delete(delete::Delete),
     Version(version::Version),
+    #[cfg(feature = "server")]
+    Server(Box<server::Server>),
+    #[cfg(feature = "server")]
+    Quickstart(quickstart::Quickstart),
 }
 
 /// Words after the flags, which Consul's commands ignore and so do we.

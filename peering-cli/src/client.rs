@@ -5,7 +5,7 @@
 pub(crate) mod address;
 mod connection;
 pub(crate) mod error;
-mod go_io;
+pub(crate) mod go_io;
 mod redirect;
 mod resolver;
 pub(crate) mod settings;

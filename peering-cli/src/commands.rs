@@ -6,7 +6,11 @@ pub(crate) mod establish;
 pub(crate) mod format;
 pub(crate) mod generate_token;
 pub(crate) mod list;
+#[cfg(feature = "server")]
+pub(crate) mod quickstart;
 pub(crate) mod read;
+#[cfg(feature = "server")]
+pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod token_source;
 pub(crate) mod version;

@@ -45,8 +45,8 @@ pub use self::world::{Environment, World};
 /// Runs the program on the arguments, environment and standard streams of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut stdout = std::io::stdout().lock();
-    let mut stderr = std::io::stderr().lock();
+    // Not locked: the server inside writes its log from other threads.
+    let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
     let mut world = World {
         environment: &|name| std::env::var_os(name),
         stdin: &mut std::io::stdin(),
@@ -107,6 +107,10 @@ fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
         Verb::Read(verb) => verb.run(world),
         Verb::Delete(verb) => verb.run(world),
         Verb::Version(verb) => verb.run(world),
+        #[cfg(feature = "server")]
+        Verb::Server(verb) => verb.run(world),
+        #[cfg(feature = "server")]
+        Verb::Quickstart(verb) => verb.run(world),
     }
 }
 
@@ -125,3 +129,6 @@ fn finish(outcome: Result<(), CommandError>, world: &mut World<'_>) -> Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,7 +138,7 @@ impl Server {
     /// [`StartError`].
     pub async fn start_with(config: Config, sources: Sources) -> Result<Self, StartError> {
         let Sources { clock, entropy } = sources;
-        let (store, keyring) = open_store(&config.store, entropy.as_ref()).await?;
+        let (store, keyring) = open_store(&config.store, &entropy).await?;
         let shared_store = store.shared();
         let cluster =
             Cluster::open(shared_store.as_ref(), &keyring, clock.as_ref(), entropy.as_ref(), &config.datacenter)
@@ -245,16 +245,18 @@ fn http_addresses(config: &Config) -> impl Iterator<Item = ListenAddress> + '_ {
 }
 
 /// Opens the store with its keyring. A keyring is made for an empty store only.
-async fn open_store(choice: &StoreChoice, entropy: &dyn Entropy) -> Result<(OpenStore, Keyring), StartError> {
+async fn open_store(choice: &StoreChoice, entropy: &Arc<dyn Entropy>) -> Result<(OpenStore, Keyring), StartError> {
     match choice {
-        StoreChoice::Memory => Ok((OpenStore::Memory(Arc::new(MemoryStore::default())), Keyring::ephemeral(entropy))),
+        StoreChoice::Memory => {
+            Ok((OpenStore::Memory(Arc::new(MemoryStore::default())), Keyring::ephemeral(Arc::clone(entropy))))
+        }
         StoreChoice::Sqlite { data_dir, keyring } => {
             let opened = SqliteStore::open(data_dir)
                 .map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
             let is_empty = opened.revision().await? == 0;
-            let ring = match Keyring::open(keyring) {
+            let ring = match Keyring::open(keyring, Arc::clone(entropy)) {
                 Ok(ring) => ring,
-                Err(KeyringError::Missing { .. }) if is_empty => Keyring::create(keyring, entropy)?,
+                Err(KeyringError::Missing { .. }) if is_empty => Keyring::create(keyring, Arc::clone(entropy))?,
                 Err(KeyringError::Missing { .. }) => return Err(StartError::KeyringLost { path: keyring.clone() }),
                 Err(other) => return Err(other.into()),
             };

@@ -1,6 +1,7 @@
 //! Errors of the operating system in Go's words.
 
 use std::io;
+use std::path::Path;
 
 /// Returns the words that Go has for an error of the operating system, such as `connection refused`.
 ///
@@ -13,6 +14,14 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Returns the words for a file that cannot be read, such as `open /x: no such file or directory`.
+///
+/// A directory is the one file that can be opened and not read.
+pub(crate) fn file_reason(path: &Path, error: &io::Error) -> String {
+    let step = if error.kind() == io::ErrorKind::IsADirectory { "read" } else { "open" };
+    format!("{step} {}: {}", path.display(), reason(error))
 }
 
 #[cfg(test)]
@@ -32,5 +41,12 @@ mod tests {
             assert_eq!(reason(&io::Error::from_raw_os_error(number)), words);
         }
         assert_eq!(reason(&io::Error::other("Kept as it is")), "Kept as it is");
+    }
+
+    #[test]
+    fn a_directory_is_opened_but_not_read() {
+        let words = |number| file_reason(Path::new("/x"), &io::Error::from_raw_os_error(number));
+        assert_eq!(words(2), "open /x: no such file or directory");
+        assert_eq!(words(21), "read /x: is a directory");
     }
 }

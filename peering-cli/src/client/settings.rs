@@ -36,7 +36,7 @@ pub(crate) enum SettingsError {
         address: String,
     },
     /// The ACL token's file cannot be read. The text is Consul's.
-    #[error("Error loading token file {} : open {}: {}", path.display(), path.display(), go_io::reason(source))]
+    #[error("Error loading token file {} : {}", path.display(), go_io::file_reason(path, source))]
     TokenFile {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub(crate) enum SettingsError {
     #[error("both client cert and client key must be provided")]
     HalfIdentity,
     /// A file of certificates cannot be read.
-    #[error("open {}: {}", path.display(), go_io::reason(source))]
+    #[error("{}", go_io::file_reason(path, source))]
     File {
         /// The file.
         path: PathBuf,

@@ -81,10 +81,10 @@ pub(crate) fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn Std
     chain(error).last().unwrap_or(error)
 }
 
-/// TLS errors hide inside an `io::Error`, which does not give them as its source.
+/// Finds a TLS error, which hides inside an `io::Error`, or two: those do not give what they hold as their source.
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()))
+    let held = || error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.downcast_ref().or_else(|| tls_error(held()?))
 }
 
 impl fmt::Display for TransportCause {
@@ -105,7 +105,10 @@ fn fmt_tls(error: &rustls::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         rustls::Error::InvalidCertificate(certificate) => {
             f.write_str("tls: failed to verify certificate: x509: ")?;
             match certificate {
-                CertificateError::UnknownIssuer => f.write_str("certificate signed by unknown authority"),
+                // Another root of the same name makes the signature bad, which Go reports as the same thing.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    f.write_str("certificate signed by unknown authority")
+                }
                 CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet

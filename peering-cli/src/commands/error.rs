@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::client::error::ClientError;
+use crate::client::go_io;
 use crate::client::settings::SettingsError;
 use crate::commands::wait::WaitError;
 use crate::output::OutputError;
@@ -42,7 +43,7 @@ pub(crate) enum CommandError {
     #[error("Only one of -peering-token and -peering-token-file can be given")]
     TwoTokens,
     /// The file of the peering token cannot be read.
-    #[error("Error reading the peering token from {place}: {source}")]
+    #[error("Error reading the peering token from {place}: {}", go_io::reason(source))]
     TokenFile {
         /// The file, or standard input.
         place: String,
@@ -96,9 +97,42 @@ pub(crate) enum CommandError {
         /// Why.
         source: ClientError,
     },
+    /// Settings of a server are wrong; all of them are listed.
+    #[cfg(feature = "server")]
+    #[error("The settings of the server are wrong:\n{0}")]
+    Settings(#[from] peering_server::config::Mistakes),
+    /// The operating system did not give what a server needs.
+    #[cfg(feature = "server")]
+    #[error("Error preparing to run: {0}")]
+    Runtime(#[source] io::Error),
+    /// A server could not start.
+    #[cfg(feature = "server")]
+    #[error("Error starting the server: {}", chain(.0))]
+    Start(#[source] Box<peering_server::server::StartError>),
+    /// A second signal came while a server was stopping.
+    #[cfg(feature = "server")]
+    #[error("Stopped at once: streams were not ended cleanly")]
+    Interrupted,
+    /// The demonstration failed.
+    #[cfg(feature = "server")]
+    #[error(transparent)]
+    Quickstart(#[from] crate::commands::quickstart::QuickstartError),
     /// The result was not printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+/// Joins an error and everything below it.
+#[cfg(feature = "server")]
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// Returns the value of a flag that the verb cannot do without.

@@ -52,7 +52,10 @@ impl Resolver {
         match local.as_deref().unwrap_or(text).parse() {
             Ok(address) => Some(address),
             Err(_) => {
-                self.mistake(setting, format!("expected an IP address and a port such as 127.0.0.1:8500, got {text:?}"));
+                self.mistake(
+                    setting,
+                    format!("expected an IP address and a port such as 127.0.0.1:8500, got {text:?}"),
+                );
                 None
             }
         }
@@ -141,7 +144,8 @@ impl Settings {
         let format = [("text", LogFormat::Text), ("json", LogFormat::Json)];
         let peer_ip = if dev { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
         let default_peer = SocketAddr::from((peer_ip, PEER_PORT));
-        let peer_addr = self.peer_addr.as_deref().map_or(Some(default_peer), |text| resolver.socket_address("peer-addr", text));
+        let peer_addr =
+            self.peer_addr.as_deref().map_or(Some(default_peer), |text| resolver.socket_address("peer-addr", text));
         if let Some(address) = peer_addr.filter(|address| dev && !address.ip().is_loopback()) {
             resolver.mistake("peer-addr", format!("{address} is not a loopback address, and -dev stays on loopback"));
         }
@@ -249,10 +253,7 @@ mod tests {
         assert_eq!(config.http_unix, [PathBuf::from("/data/api.sock")]);
         assert_eq!(config.peer_addr, "0.0.0.0:8503".parse().unwrap());
         assert_eq!(config.datacenter.as_str(), "dc1");
-        assert_eq!(
-            config.store,
-            StoreChoice::Sqlite { data_dir: "/data".into(), keyring: "/data/keyring".into() }
-        );
+        assert_eq!(config.store, StoreChoice::Sqlite { data_dir: "/data".into(), keyring: "/data/keyring".into() });
     }
 
     #[test]
@@ -278,8 +279,7 @@ mod tests {
             let mistakes = resolve(Settings { http_addr: vec![address.into()], ..off() }).unwrap_err();
             assert_eq!(mistakes.0[0].setting, "http-addr", "{address}");
         }
-        let config =
-            resolve(Settings { http_addr: vec!["[::1]:0".into(), "localhost:1".into()], ..off() }).unwrap();
+        let config = resolve(Settings { http_addr: vec!["[::1]:0".into(), "localhost:1".into()], ..off() }).unwrap();
         assert_eq!(config.http_tcp.len(), 2);
     }
 

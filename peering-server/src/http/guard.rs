@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn other_names_are_refused() {
-        for host in ["evil.example", "evil.example:8500", "10.0.0.1", "localhost.evil.example", "x@127.0.0.1", "", "["] {
+        for host in ["evil.example", "evil.example:8500", "10.0.0.1", "localhost.evil.example", "x@127.0.0.1", "", "["]
+        {
             assert!(check(&request(Some(host), None)).is_err(), "{host}");
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
-use peering_core::peerstream::{Answer, PEER_MESSAGE_CHARS_MAX, Open, Refusal, Session, StatusCode};
+use peering_core::peerstream::{Answer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Session, StatusCode};
 use peering_core::secret::{EstablishmentSecret, Redemption};
 use peering_core::secrets;
 use tokio::sync::mpsc;
@@ -85,13 +85,13 @@ async fn serve(
     let guard = connection.map(|connection| connection.guard);
     let session = Session::accept(driver::now());
     let driver = Driver::new(session, &shared.service, &shared.board, Outbound::Acceptor(sender), inbound);
-    let decide = |open: Open| -> Decision<'_> {
-        Box::pin(decide(shared, open, source, guard.clone(), opened.clone()))
-    };
+    let decide = |open: Open| -> Decision<'_> { Box::pin(decide(shared, open, source, guard.clone(), opened.clone())) };
     let outcome = driver.run(decide).await;
     match outcome.result {
         Ok(()) => info!(source = ?source, "ending stream"),
-        Err(refusal) => info!(source = ?source, code = refusal.code.number(), reason = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), "ending stream"),
+        Err(refusal) => {
+            info!(source = ?source, code = refusal.code.number(), reason = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), "ending stream")
+        }
     }
 }
 

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
-use peering_core::peerstream::{PEER_MESSAGE_CHARS_MAX, Action, Answer, Frame, Import, Offer, Open, Refusal, Resource, Session, StatusCode, TrustBundle};
+use peering_core::peerstream::{
+    Action, Answer, Frame, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource, Session, StatusCode,
+    TrustBundle,
+};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tonic::{Status, Streaming};

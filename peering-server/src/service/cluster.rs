@@ -34,7 +34,9 @@ pub enum ClusterError {
     #[error("the store has lost its peering authority; restore it from a backup")]
     HalfMade,
     /// The first transaction did not get through.
-    #[error("the store's first transaction did not get through after {FIRST_TRANSACTION_ATTEMPTS_MAX} attempts; start again")]
+    #[error(
+        "the store's first transaction did not get through after {FIRST_TRANSACTION_ATTEMPTS_MAX} attempts; start again"
+    )]
     Contended,
     /// The store failed.
     #[error("the store could not be used")]
@@ -97,7 +99,7 @@ impl Cluster {
         }
         let context = identity.trust_domain.as_str().as_bytes();
         let opened = keyring.unseal(Label::CaKey, context, &stored.sealed_key)?;
-        let key_pem = std::str::from_utf8(&opened).map_err(|_| KeyringError::Tampered)?;
+        let key_pem = std::str::from_utf8(&opened).map_err(|_| RecordError::Sealed { what: "the authority's key" })?;
         let authority = Authority::load(Purpose::Peering, &stored.root_pem, key_pem)?;
         let server_name = identity.trust_domain.peering_server_name(&identity.datacenter);
         Ok(Self { identity, server_name, authority: Arc::new(authority) })

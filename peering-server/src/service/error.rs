@@ -38,7 +38,9 @@ pub enum ServiceError {
     #[error("TTL: expected at least 1s, got {0:?}")]
     TtlTooShort(std::time::Duration),
     /// The token would be longer than our own decoder accepts.
-    #[error("the token would have {got} bytes, more than the {max} that are accepted; give less in Meta or ServerExternalAddresses")]
+    #[error(
+        "the token would have {got} bytes, more than the {max} that are accepted; give less in Meta or ServerExternalAddresses"
+    )]
     TokenTooLong {
         /// Its length.
         got: usize,
@@ -92,7 +94,9 @@ pub enum ServiceError {
     #[error("the store lost track of this change; read the peering before you try again")]
     OutcomeUnknown,
     /// Too many events wait for a consumer.
-    #[error("{rows} events wait for the consumer {consumer:?}, writes are refused until it moves on; see its errors in the log")]
+    #[error(
+        "{rows} events wait for the consumer {consumer:?}, writes are refused until it moves on; see its errors in the log"
+    )]
     OutboxFull {
         /// Rows waiting.
         rows: usize,

@@ -11,8 +11,8 @@ use peering_core::address::ServerAddress;
 use peering_core::id::PeeringId;
 use peering_core::meta::Meta;
 use peering_core::name::PeerName;
-use peering_core::peering::state::Liveness;
 use peering_core::peering::Dialed;
+use peering_core::peering::state::Liveness;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
 use peering_core::secrets::{BeginEstablish, Command, CompleteEstablish, PeerDetails, SealedSecret};
 use peering_core::token::{UnverifiedToken, VerifiedToken};
@@ -189,7 +189,7 @@ impl Service {
         establishment: &EstablishmentSecret,
     ) -> Result<StreamSecret, ServiceError> {
         let (mac, _) = self.keyring.mac(Label::DialerRedemption, None, &[establishment.expose().as_bytes()])?;
-        let redemption = Redemption::from_text(hex(&mac));
+        let redemption = Redemption::from_text(hex(mac.as_slice()));
         let started = Instant::now();
         let mut failures = Vec::new();
         for address in details.dialed.ring().iter().cycle() {

@@ -76,18 +76,8 @@ impl Service {
     /// Puts a service together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            store,
-            keyring,
-            clock,
-            entropy,
-            cluster,
-            advertised,
-            allow_plaintext,
-            streams,
-            exchange,
-            outbox,
-        } = parts;
+        let Parts { store, keyring, clock, entropy, cluster, advertised, allow_plaintext, streams, exchange, outbox } =
+            parts;
         Self {
             store,
             keyring,

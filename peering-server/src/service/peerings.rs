@@ -222,12 +222,18 @@ impl Service {
 fn address_warning(text: &str) -> Option<String> {
     let shown = foreign::quoted(text);
     let Ok(address) = peering_core::address::ServerAddress::parse(text) else {
-        return Some(format!("address {shown} is not host:port, the peer will refuse this token; write an IPv6 host in brackets"));
+        return Some(format!(
+            "address {shown} is not host:port, the peer will refuse this token; write an IPv6 host in brackets"
+        ));
     };
     let ip: Option<std::net::IpAddr> = address.host().parse().ok();
     match ip {
-        Some(ip) if ip.is_loopback() => Some(format!("address {shown} can be reached from this machine only; set -advertise or -server-external-addresses")),
-        Some(ip) if ip.is_unspecified() => Some(format!("address {shown} is a wildcard and cannot be dialed; set -advertise")),
+        Some(ip) if ip.is_loopback() => Some(format!(
+            "address {shown} can be reached from this machine only; set -advertise or -server-external-addresses"
+        )),
+        Some(ip) if ip.is_unspecified() => {
+            Some(format!("address {shown} is a wildcard and cannot be dialed; set -advertise"))
+        }
         None if address.host().is_empty() => Some(format!("address {shown} has no host and cannot be dialed")),
         Some(std::net::IpAddr::V4(ip)) if ip.is_private() || ip.is_link_local() => {
             Some(format!("address {shown} can be reached from this network only"))

@@ -14,6 +14,7 @@ use super::records::{By, Target};
 use super::{Service, ServiceError};
 use crate::keyring::{KeyId, Label};
 use crate::store::key;
+use crate::store::record::RecordError;
 
 /// A dialer's question for a stream secret.
 #[derive(Debug)]
@@ -103,7 +104,9 @@ impl Service {
         let Some(redemption) = &ask.redemption else { return Ok((StreamSecret::from_random(random), None)) };
         let spent = ask.establishment.hash();
         let first = record.secrets.pending.as_ref().filter(|pending| pending.spent == spent);
-        let key_id = first.and_then(|pending| pending.redemption.as_ref()).map(|claim| KeyId::from(claim.key_id.as_str()));
+        let claim = first.and_then(|pending| pending.redemption.as_ref());
+        let key_id = claim.map(|claim| KeyId::parse(&claim.key_id)).transpose();
+        let key_id = key_id.map_err(|_| RecordError::Sealed { what: "the key id of a redemption" })?;
         let parts = [id.to_string(), ask.establishment.expose().to_owned(), redemption.expose().to_owned()];
         let parts = parts.map(zeroize::Zeroizing::new);
         let (mac, used) = self.keyring.mac(
@@ -133,8 +136,7 @@ impl Service {
         let id = PeeringId::parse(peer_id)
             .map_err(|_| OpenError::MalformedId(peering_core::foreign::cut(peer_id, 64).to_owned()))?;
         let secret = stream_secret.hash();
-        let outcome =
-            self.transact(id, |_| Ok(Command::Open(Open { secret, remote: remote.clone() }))).await;
+        let outcome = self.transact(id, |_| Ok(Command::Open(Open { secret, remote: remote.clone() }))).await;
         match outcome {
             Ok(transition) => transition.next.peering.ok_or(OpenError::UnknownId(id)),
             Err(ServiceError::Refused(Refusal::Ended { id, by_peer })) => Err(OpenError::Ended { id, tell: !by_peer }),

@@ -7,7 +7,8 @@ use peering_core::secrets::{Command, SealedSecret};
 use peering_core::trust::TrustBundle;
 
 use super::{Service, ServiceError};
-use crate::keyring::{KeyringError, Label, Sealed};
+use crate::keyring::{Label, Sealed};
+use crate::store::record::RecordError;
 
 impl Service {
     /// Stores the roots that a peer sent. They count for this peering only.
@@ -16,7 +17,10 @@ impl Service {
     /// [`ServiceError::Refused`] if the bundle is for another trust domain than the peer's.
     pub async fn import_trust_bundle(&self, id: PeeringId, bundle: &TrustBundle) -> Result<(), ServiceError> {
         self.transact(id, |_| {
-            Ok(Command::StoreTrustBundle { trust_domain: bundle.trust_domain().to_string(), roots: bundle.roots().pems() })
+            Ok(Command::StoreTrustBundle {
+                trust_domain: bundle.trust_domain().to_string(),
+                roots: bundle.roots().pems(),
+            })
         })
         .await?;
         Ok(())
@@ -47,11 +51,12 @@ impl Service {
     /// Opens the stream secret that a dialer sealed.
     ///
     /// # Errors
-    /// [`KeyringError`] if the keyring is not the one that sealed it.
-    pub fn unseal_stream_secret(&self, id: PeeringId, sealed: &SealedSecret) -> Result<StreamSecret, KeyringError> {
-        let sealed: Sealed = serde_json::from_value(sealed.0.clone()).map_err(|_| KeyringError::Tampered)?;
+    /// [`ServiceError`] if the keyring is not the one that sealed it.
+    pub fn unseal_stream_secret(&self, id: PeeringId, sealed: &SealedSecret) -> Result<StreamSecret, ServiceError> {
+        let malformed = RecordError::Sealed { what: "a stream secret" };
+        let Ok(sealed) = serde_json::from_value::<Sealed>(sealed.0.clone()) else { return Err(malformed.into()) };
         let opened = self.keyring.unseal(Label::DialerStreamSecret, id.to_string().as_bytes(), &sealed)?;
-        let text = std::str::from_utf8(&opened).map_err(|_| KeyringError::Tampered)?;
+        let text = std::str::from_utf8(&opened).map_err(|_| malformed)?;
         Ok(StreamSecret::from_text(text))
     }
 

@@ -15,7 +15,9 @@
 //! | make a record once | commit with [`Precondition::Absent`] |
 
 mod feed;
+pub mod key;
 pub mod memory;
+pub mod record;
 pub mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;

@@ -26,7 +26,9 @@ pub const RECORD_VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum RecordError {
     /// Written by a newer release.
-    #[error("record {key} has version {got}, this release reads up to {RECORD_VERSION}; start the release that wrote it")]
+    #[error(
+        "record {key} has version {got}, this release reads up to {RECORD_VERSION}; start the release that wrote it"
+    )]
     Newer {
         /// Its key.
         key: String,
@@ -41,6 +43,12 @@ pub enum RecordError {
         /// Where reading stopped. Stored values hold no secret in clear, so this may be shown.
         #[source]
         source: serde_json::Error,
+    },
+    /// Something sealed, or the id of the key that sealed it, is not what this release writes.
+    #[error("{what} in the store cannot be read; restore the store from a backup")]
+    Sealed {
+        /// What it should be.
+        what: &'static str,
     },
 }
 

@@ -1,0 +1,172 @@
+//! `peering server`: runs a server until it is told to stop.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use peering_server::config::{Config, LogFormat, LogLevel, Settings};
+use peering_server::listen::ListenAddress;
+use peering_server::server::Server as Running;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use crate::args::Leftovers;
+use crate::args::go_bool;
+use crate::commands::error::CommandError;
+use crate::world::World;
+
+/// Flags of `server`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "peering server [options]",
+    about = "Run a server",
+    long_about = "  Run a server: it generates and uses peering tokens, accepts peer streams and
+  keeps them open.
+
+  For a look around, without keeping anything:
+
+    $ peering server -dev
+
+  To keep what it knows in a directory:
+
+    $ peering server -acl off -data-dir ./data
+
+  Every flag can be given as an environment variable too: PEERING_SERVER_ and the
+  flag's name in capitals, such as PEERING_SERVER_DATA_DIR.",
+    args_override_self = true
+)]
+pub(crate) struct Server {
+    /// Run for development: keep everything in memory, listen on loopback alone, access control off.
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = go_bool::parse)]
+    dev: Option<bool>,
+    /// Directory of the store, the keyring and api.sock.
+    #[arg(long, value_name = "value")]
+    data_dir: Option<PathBuf>,
+    /// Where facts are kept: sqlite or memory.
+    #[arg(long, value_name = "value")]
+    store: Option<String>,
+    /// File of the keyring; keyring in the data directory by default.
+    #[arg(long, value_name = "value")]
+    keyring: Option<PathBuf>,
+    /// Name of this datacenter; dc1 by default.
+    #[arg(long, value_name = "value")]
+    datacenter: Option<String>,
+    /// Name of this server; the machine's name by default.
+    #[arg(long, value_name = "value")]
+    node_name: Option<String>,
+    /// `address` of the HTTP API: a loopback host:port or unix:///path. Can be given many times.
+    #[arg(long, value_name = "value")]
+    http_addr: Vec<String>,
+    /// `address` of the listener for peers.
+    #[arg(long, value_name = "value")]
+    peer_addr: Option<String>,
+    /// `host` and perhaps port at which peers reach this server; goes into tokens. Can be given many times.
+    #[arg(long, value_name = "value")]
+    advertise: Vec<String>,
+    /// Access control: off, until there is more.
+    #[arg(long, value_name = "value")]
+    acl: Option<String>,
+    /// Use tokens without CA too, so that their streams are not encrypted.
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = go_bool::parse)]
+    allow_plaintext: Option<bool>,
+    /// `network` that is never dialed, such as 10.0.0.0/8. Can be given many times.
+    #[arg(long, value_name = "value")]
+    dial_deny: Vec<String>,
+    /// How much is logged: error, warn, info, debug or trace.
+    #[arg(long, value_name = "value")]
+    log_level: Option<String>,
+    /// How the log is written: text or json.
+    #[arg(long, value_name = "value")]
+    log_format: Option<String>,
+    /// Check the settings and stop.
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true,
+        value_parser = go_bool::parse)]
+    check: bool,
+    #[command(flatten)]
+    leftovers: Leftovers,
+}
+
+impl Server {
+    pub(crate) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
+        let check = self.check;
+        let environment = world.environment;
+        let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
+        let weaker = Settings::from_env(look_up).map_err(peering_server::config::Mistakes)?;
+        let config = self.into_settings().or(weaker).resolve(look_up)?;
+        if check {
+            return Ok(world.output.result("The settings are good.")?);
+        }
+        start_log(config.log_level, config.log_format);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
+        runtime.block_on(serve(config, world))
+    }
+
+    fn into_settings(self) -> Settings {
+        Settings {
+            dev: self.dev,
+            data_dir: self.data_dir,
+            store: self.store,
+            keyring: self.keyring,
+            datacenter: self.datacenter,
+            node_name: self.node_name,
+            http_addr: self.http_addr,
+            peer_addr: self.peer_addr,
+            advertise: self.advertise,
+            acl: self.acl,
+            allow_plaintext: self.allow_plaintext,
+            dial_deny: self.dial_deny,
+            log_level: self.log_level,
+            log_format: self.log_format,
+        }
+    }
+}
+
+async fn serve(config: Config, world: &mut World<'_>) -> Result<(), CommandError> {
+    // Signals are caught before anything is opened, so that none finds a server half way.
+    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
+    let server = Running::start(config).await.map_err(|error| CommandError::Start(Box::new(error)))?;
+    world.output.result(&ready_line(&server))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::select! {
+        () = server.shutdown() => Ok(()),
+        _ = terminate.recv() => Err(CommandError::Interrupted),
+        _ = interrupt.recv() => Err(CommandError::Interrupted),
+    }
+}
+
+/// Says in one line that the server is there, and where.
+fn ready_line(server: &Running) -> String {
+    let http: Vec<String> = server.http_addresses().iter().map(ListenAddress::to_string).collect();
+    let advertised: Vec<String> = server.service().own_addresses().iter().map(ToString::to_string).collect();
+    format!(
+        "peering server ready: datacenter {}, http {}, peers {}, advertised as {}",
+        server.service().cluster().datacenter(),
+        http.join(" "),
+        server.peer_address(),
+        advertised.join(" ")
+    )
+}
+
+/// Sends the log to standard error.
+fn start_log(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false);
+    // A program that has a server inside may have a log of its own already; then that one is written.
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}

@@ -1,0 +1,54 @@
+//! The whole program against canned servers: what it sends, what it prints, how it exits.
+
+mod flags;
+mod mock;
+mod redirects;
+mod tls;
+mod transport;
+mod verbs;
+mod waiting;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::Read;
+
+use crate::{Exit, Output, World, run};
+
+/// What a run left behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub exit: Exit,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the program with these words and variables and an empty standard input.
+pub(crate) fn peering(words: &[&str], variables: &[(&str, &str)]) -> Ran {
+    peering_with(words, variables, &mut std::io::empty())
+}
+
+/// Runs the program with these words, variables and standard input.
+pub(crate) fn peering_with(words: &[&str], variables: &[(&str, &str)], stdin: &mut dyn Read) -> Ran {
+    let variables: HashMap<String, OsString> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let exit = run(
+        words.iter().map(OsString::from),
+        &mut World {
+            environment: &|name| variables.get(name).cloned(),
+            stdin,
+            output: Output::new(&mut stdout, &mut stderr),
+        },
+    );
+    Ran { exit, stdout: String::from_utf8(stdout).unwrap(), stderr: String::from_utf8(stderr).unwrap() }
+}
+
+/// A run that succeeded and printed this and nothing else.
+pub(crate) fn succeeded(stdout: &str) -> Ran {
+    Ran { exit: Exit::Success, stdout: stdout.to_owned(), stderr: String::new() }
+}
+
+/// A run that failed with this message and printed nothing else.
+pub(crate) fn failed(message: &str) -> Ran {
+    Ran { exit: Exit::Failure, stdout: String::new(), stderr: format!("{message}\n") }
+}

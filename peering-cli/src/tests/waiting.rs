@@ -1,0 +1,106 @@
+//! `-wait`, on a clock that jumps.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use peering_core::api::v1::Peering;
+use peering_core::duration::GoDuration;
+use tokio::time::{Instant, sleep};
+
+use super::mock::{Mock, answer};
+use super::{failed, peering, succeeded};
+use crate::client::error::ClientError;
+use crate::commands::wait::{WaitError, until_active};
+
+type Answer = Result<Option<&'static str>, u16>;
+
+fn peering_in(state: &str) -> Peering {
+    serde_json::from_value(serde_json::json!({"ID": "i", "Name": "n", "State": state})).unwrap()
+}
+
+/// Waits at most two seconds on these answers, the last of which is given for ever.
+async fn wait(answers: &[Answer]) -> (Result<(), WaitError>, Duration) {
+    let answers = RefCell::new(answers.iter().copied().peekable());
+    let started = Instant::now();
+    let read = async || {
+        let mut answers = answers.borrow_mut();
+        let answer = *answers.peek().unwrap();
+        if answers.len() > 1 {
+            answers.next();
+        }
+        answer.map(|state| state.map(peering_in)).map_err(|code| ClientError::Status { code, body: "no".to_owned() })
+    };
+    let outcome = until_active(read, GoDuration::from_nanos(2_000_000_000)).await;
+    (outcome, started.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn active_ends_the_wait_at_once() {
+    let (outcome, after) = wait(&[Ok(Some("ESTABLISHING")), Ok(Some("FAILING")), Ok(Some("ACTIVE"))]).await;
+    assert!(outcome.is_ok());
+    assert_eq!(after.as_millis(), 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_runs_out_with_the_last_state() {
+    let (outcome, after) = wait(&[Ok(Some("PENDING")), Ok(Some("ESTABLISHING"))]).await;
+    assert_eq!(outcome.unwrap_err().to_string(), "still ESTABLISHING after 2s; the servers go on trying");
+    assert_eq!(after.as_secs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peering_that_ends_will_not_become_active() {
+    for state in ["TERMINATED", "DELETING"] {
+        let (outcome, after) = wait(&[Ok(Some(state))]).await;
+        assert_eq!(outcome.unwrap_err().to_string(), format!("it is {state}"));
+        assert_eq!(after, Duration::ZERO);
+    }
+    let (outcome, _) = wait(&[Ok(None)]).await;
+    assert!(matches!(outcome, Err(WaitError::Gone)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_ends_the_wait_and_a_failing_server_does_not() {
+    let (outcome, after) = wait(&[Err(403)]).await;
+    assert!(matches!(outcome, Err(WaitError::Read(ClientError::Status { code: 403, .. }))));
+    assert_eq!(after, Duration::ZERO);
+    assert!(wait(&[Err(500), Err(503), Ok(Some("ACTIVE"))]).await.0.is_ok());
+    let (outcome, after) = wait(&[Err(500)]).await;
+    assert!(matches!(outcome, Err(WaitError::Read(ClientError::Status { code: 500, .. }))));
+    assert_eq!(after.as_secs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_does_not_hold_the_wait() {
+    let read = async || {
+        sleep(Duration::from_secs(3600)).await;
+        Ok(None)
+    };
+    let outcome = until_active(read, GoDuration::from_nanos(1_500_000_000)).await;
+    assert_eq!(outcome.unwrap_err().to_string(), "its state is unknown after 1.5s");
+}
+
+#[test]
+fn establish_waits_until_the_peering_is_active() {
+    let server = Mock::start(|seen| match seen.uri.path() {
+        "/v1/peering/establish" => answer(200, "{}"),
+        _ => answer(200, r#"{"ID":"i","Name":"c","State":"ACTIVE"}"#),
+    });
+    let words = ["establish", "-name=c", "-peering-token=t", "-wait=30s", "-http-addr", &server.address];
+    let stdout = "Successfully established peering connection with c\nThe peering connection with c is ACTIVE\n";
+    assert_eq!(peering(&words, &[]), succeeded(stdout));
+    let paths: Vec<String> = server.seen().iter().map(|seen| seen.uri.path().to_owned()).collect();
+    assert_eq!(paths, ["/v1/peering/establish", "/v1/peering/c"]);
+}
+
+#[test]
+fn establish_fails_when_the_peering_ends_meanwhile() {
+    let server = Mock::start(|seen| match seen.uri.path() {
+        "/v1/peering/establish" => answer(200, "{}"),
+        _ => answer(200, r#"{"ID":"i","Name":"c","State":"TERMINATED"}"#),
+    });
+    let words = ["establish", "-name=c", "-peering-token=t", "-wait=30s", "-http-addr", &server.address];
+    let mut expected = failed("Error waiting for peering with c: it is TERMINATED");
+    expected.stdout = "Successfully established peering connection with c\n".to_owned();
+    assert_eq!(peering(&words, &[]), expected);
+}
