@@ -1,7 +1,5 @@
 //! Request bodies, read and refused as Consul's agent does: by the rules of a Go `json.Decoder` that knows no other keys.
 
-use std::collections::BTreeMap;
-
 use thiserror::Error;
 
 use super::v1::{EstablishRequest, GenerateTokenRequest};
@@ -81,6 +79,8 @@ impl Struct for EstablishRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;

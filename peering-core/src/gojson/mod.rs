@@ -1,4 +1,4 @@
-//! JSON as Go's `encoding/json` means it: what a Consul agent writes, reads and says when it cannot read.
+//! JSON and base64 as Go means them: what a Consul agent writes, reads and says when it cannot read.
 //!
 //! serde_json does the parsing and the printing. This room adds what differs:
 //!
@@ -12,6 +12,7 @@
 //!
 //! Reading is private to this crate, since it serves two texts only: the peering token and the request body.
 
+pub(crate) mod base64;
 mod error;
 mod fold;
 mod quote;

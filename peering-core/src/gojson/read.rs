@@ -168,8 +168,9 @@ impl Context {
 
     fn unknown(&mut self, key: &str) {
         if self.refuses_unknown && self.saved.is_none() {
-            let end = key.floor_char_boundary(UNKNOWN_KEY_BYTES_MAX);
-            self.saved = Some(JsonError::UnknownField(key[..end].to_owned()));
+            let end =
+                key.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= UNKNOWN_KEY_BYTES_MAX);
+            self.saved = Some(JsonError::UnknownField(key[..end.last().unwrap_or_default()].to_owned()));
         }
     }
 }

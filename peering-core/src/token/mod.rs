@@ -15,14 +15,17 @@
 //! # Ok::<(), peering_core::token::DecodeError>(())
 //! ```
 
-mod base64;
 mod consul;
 mod error;
+pub mod inspect;
 
+#[cfg(test)]
+mod samples;
 mod verify;
 mod wire;
 
 pub use consul::{PeeringToken, TOKEN_BYTES_MAX, UnverifiedToken};
 pub use error::{DecodeError, TokenWarning, VerifyError};
 
+pub use inspect::{Report, inspect};
 pub use verify::{ADDRESSES_MAX, CA_ENTRIES_MAX, VerifiedToken};

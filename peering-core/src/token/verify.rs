@@ -18,6 +18,7 @@ pub const ADDRESSES_MAX: usize = 64;
 
 /// A token that passed every check that needs no network. Only [`UnverifiedToken::verify`] makes one.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct VerifiedToken {
     /// Roots to trust for this peering and for nothing else; none means plaintext, which the caller must allow.
     pub trust: Option<TrustAnchors>,
@@ -39,8 +40,6 @@ pub struct VerifiedToken {
     pub expires_at: Option<Timestamp>,
     /// What was odd, for a log line or a person.
     pub warnings: Vec<TokenWarning>,
-    /// Keeps others from putting one together.
-    _verified: (),
 }
 
 impl VerifiedToken {
@@ -101,7 +100,6 @@ impl UnverifiedToken {
             token_id: token_id.and_then(Result::ok),
             expires_at: claims.expires_at,
             warnings,
-            _verified: (),
         })
     }
 }
@@ -139,5 +137,187 @@ fn anchors(
         (Some(anchors), _) => Ok(Some(anchors)),
         (None, Some(first)) => Err(VerifyError::NoUsableRoot { entries, first }),
         (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::PeeringToken;
+    use crate::token::samples;
+    use crate::trust::fixtures::{self, at};
+
+    const NOW: &str = "2030-06-01T00:00:00Z";
+
+    fn claims(text: &str) -> PeeringToken {
+        UnverifiedToken::decode(text).unwrap().into_claims()
+    }
+
+    fn verify(claims: &PeeringToken) -> Result<VerifiedToken, VerifyError> {
+        UnverifiedToken::decode(&claims.encode()).unwrap().verify(at(NOW))
+    }
+
+    /// A token that passes, with the change that a test makes to it.
+    fn changed(change: impl FnOnce(&mut PeeringToken)) -> Result<VerifiedToken, VerifyError> {
+        let mut claims = claims(samples::ONE_ROOT.text);
+        change(&mut claims);
+        verify(&claims)
+    }
+
+    fn refusal(change: impl FnOnce(&mut PeeringToken)) -> String {
+        changed(change).unwrap_err().to_string()
+    }
+
+    fn texts(count: usize, text: &str) -> Vec<String> {
+        vec![text.to_owned(); count]
+    }
+
+    #[test]
+    fn a_token_of_a_real_consul_is_verified() {
+        let token = verify(&claims(samples::REAL.text)).unwrap();
+        assert_eq!(token.trust.as_ref().unwrap().roots().len(), 1);
+        assert_eq!(token.trust.unwrap().pems(), claims(samples::REAL.text).ca);
+        assert_eq!(token.server_addresses[0].as_str(), "127.0.0.1:18503");
+        assert!(token.warnings.is_empty());
+        assert_eq!((token.token_id, token.expires_at), (None, None));
+    }
+
+    #[test]
+    fn manual_addresses_alone_are_dialed_if_there_are_any() {
+        let token = verify(&claims(samples::REAL_EXTERNAL.text)).unwrap();
+        assert_eq!(token.dial_addresses(), token.manual_server_addresses);
+        let token = verify(&claims(samples::REAL.text)).unwrap();
+        assert_eq!(token.dial_addresses(), token.server_addresses);
+    }
+
+    #[test]
+    fn a_token_without_a_ca_is_plaintext() {
+        let token = verify(&claims(samples::PLAINTEXT.text)).unwrap();
+        assert!(token.trust.is_none());
+        assert_eq!((token.server_name.as_str(), token.manual_server_addresses[0].host()), ("", "lb.example.net"));
+    }
+
+    #[test]
+    fn each_check_of_consul_has_its_text() {
+        for (text, expected) in [
+            (refusal(|it| it.ca[0] = "x".into()), "peering token invalid CA: no PEM-encoded data found"),
+            (refusal(|it| it.ca.push(String::new())), "peering token invalid CA: no PEM-encoded data found"),
+            (refusal(|it| it.server_addresses.clear()), "peering token server addresses value is empty"),
+            (refusal(|it| it.server_addresses.push("h".into())), "h is not a valid peering server address"),
+            (refusal(|it| it.manual_server_addresses.push(String::new())), " is not a valid peering server address"),
+            (refusal(|it| it.server_name.clear()), "peering token server name value is empty"),
+            (refusal(|it| it.peer_id.clear()), "peering token peer ID value is empty"),
+        ] {
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn the_checks_come_in_consuls_order_and_before_ours() {
+        let mut claims = claims(samples::ONE_ROOT.text);
+        claims.ca = texts(CA_ENTRIES_MAX + 1, "x");
+        claims.server_addresses.clear();
+        claims.server_name.clear();
+        claims.peer_id.clear();
+        claims.expires_at = Some(at("2000-01-01T00:00:00Z"));
+        let mut seen = Vec::new();
+        let mut step = |claims: &PeeringToken| seen.push(verify(claims).unwrap_err().to_string());
+        step(&claims);
+        claims.ca = texts(CA_ENTRIES_MAX + 1, fixtures::LEAF);
+        step(&claims);
+        claims.manual_server_addresses = vec!["manual".into()];
+        claims.server_addresses = vec!["automatic".into()];
+        step(&claims);
+        claims.manual_server_addresses = vec!["h:1".into()];
+        step(&claims);
+        claims.server_addresses = texts(ADDRESSES_MAX + 1, "h:1");
+        step(&claims);
+        claims.server_name = "s".into();
+        step(&claims);
+        claims.peer_id = "p".into();
+        step(&claims);
+        claims.ca = texts(CA_ENTRIES_MAX, fixtures::LEAF);
+        step(&claims);
+        claims.server_addresses = texts(ADDRESSES_MAX, "h:1");
+        step(&claims);
+        claims.expires_at = None;
+        step(&claims);
+        assert_eq!(
+            seen,
+            [
+                "peering token invalid CA: no PEM-encoded data found",
+                "peering token server addresses value is empty",
+                "manual is not a valid peering server address",
+                "automatic is not a valid peering server address",
+                "peering token server name value is empty",
+                "peering token peer ID value is empty",
+                "peering token has too many entries in CA: expected at most 16, got 17",
+                "peering token has too many entries in ServerAddresses: expected at most 64, got 65",
+                "peering token expired at 2000-01-01T00:00:00Z; generate a new token",
+                "peering token has no usable root certificate among 16, the first one is not the certificate of a CA; generate a new token",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_token_expires_at_its_second() {
+        let expiring = |text| changed(|it| it.expires_at = Some(at(text)));
+        assert_eq!(expiring(NOW).unwrap_err(), VerifyError::Expired { at: at(NOW) });
+        assert_eq!(expiring("2030-06-01T00:00:01Z").unwrap().expires_at, Some(at("2030-06-01T00:00:01Z")));
+    }
+
+    #[test]
+    fn unusable_roots_are_dropped_with_a_warning_and_the_rest_is_kept() {
+        let expired = fixtures::root("d", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z");
+        let future = fixtures::root("d", "2040-01-01T00:00:00Z", "2041-01-01T00:00:00Z");
+        let token = changed(|it| {
+            it.ca =
+                vec![expired.clone(), future, fixtures::LEAF.into(), fixtures::RSA_1024.into(), fixtures::P256.into()];
+        })
+        .unwrap();
+        assert_eq!(token.trust.unwrap().pems(), [fixtures::P256]);
+        let dropped: Vec<usize> = token
+            .warnings
+            .iter()
+            .map(|warning| match warning {
+                TokenWarning::RootDropped { index, .. } => *index,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(dropped, [0, 1, 2, 3]);
+        assert_eq!(
+            token.warnings[0].to_string(),
+            r#"CA entry 0 with subject "CN=root of a test" is not trusted: it expired at 2021-01-01T00:00:00Z"#
+        );
+    }
+
+    #[test]
+    fn a_token_whose_roots_are_all_unusable_never_becomes_plaintext() {
+        let expired = fixtures::root("d", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z");
+        let refused = changed(|it| it.ca = vec![expired]).unwrap_err();
+        let first = Unusable::Expired { not_after: at("2021-01-01T00:00:00Z") };
+        assert_eq!(refused, VerifyError::NoUsableRoot { entries: 1, first });
+    }
+
+    #[test]
+    fn a_second_certificate_in_one_entry_is_not_trusted() {
+        let token = changed(|it| it.ca = vec![format!("{}{}", fixtures::P256, fixtures::P384)]).unwrap();
+        assert_eq!(token.trust.unwrap().pems(), [fixtures::P256]);
+        assert_eq!(token.warnings, [TokenWarning::RootsAfterFirst { index: 0 }]);
+    }
+
+    #[test]
+    fn a_token_id_that_is_none_is_ignored_with_a_warning() {
+        let id = "11111111-2222-3333-4444-555555555555";
+        let token = changed(|it| it.token_id = Some(id.into())).unwrap();
+        assert_eq!(token.token_id.unwrap().to_string(), id);
+        let token = changed(|it| it.token_id = Some("x".into())).unwrap();
+        assert_eq!((token.token_id, token.warnings.as_slice()), (None, &[TokenWarning::TokenId][..]));
+    }
+
+    #[test]
+    fn an_empty_secret_comes_through_as_it_does_in_consul() {
+        let token = changed(|it| it.establishment_secret = EstablishmentSecret::from_text("")).unwrap();
+        assert!(token.establishment_secret.is_empty());
     }
 }

@@ -143,3 +143,61 @@ impl TrustBundle {
         &self.roots
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::fixtures::{ED25519, LEAF, P256, RSA_1024};
+
+    const DOMAIN: &str = "11111111-2222-3333-4444-555555555555.consul";
+    const OTHER: &str = "99999999-2222-3333-4444-555555555555.consul";
+
+    fn check(pems: &[&str]) -> Result<TrustBundle, BundleError> {
+        let pems: Vec<String> = pems.iter().map(|&pem| pem.to_owned()).collect();
+        TrustBundle::check(DOMAIN, &pems, Some(&TrustDomain::parse(DOMAIN).unwrap()))
+    }
+
+    #[test]
+    fn the_roots_of_the_expected_domain_are_kept_in_order() {
+        let bundle = check(&[P256.trim_end(), ED25519]).unwrap();
+        assert_eq!(bundle.trust_domain().as_str(), DOMAIN);
+        assert_eq!(bundle.roots().pems(), [P256, ED25519]);
+        assert!(TrustBundle::check(OTHER, &[P256.to_owned()], None).is_ok());
+    }
+
+    #[test]
+    fn an_empty_bundle_is_refused() {
+        assert_eq!(check(&[]), Err(BundleError::Empty));
+    }
+
+    #[test]
+    fn one_bad_root_refuses_the_bundle() {
+        assert_eq!(check(&[P256, ""]), Err(BundleError::Certificate { index: 1, reason: CertificateError::NoPem }));
+        assert_eq!(check(&[LEAF]), Err(BundleError::Unusable { index: 0, reason: Unusable::NotACa }));
+        assert!(matches!(
+            check(&[P256, RSA_1024]),
+            Err(BundleError::Unusable { index: 1, reason: Unusable::WeakKey { .. } })
+        ));
+    }
+
+    #[test]
+    fn another_domain_and_no_domain_are_refused() {
+        let expected = TrustDomain::parse(DOMAIN).unwrap();
+        let refused = TrustBundle::check(OTHER, &[P256.to_owned()], Some(&expected)).unwrap_err();
+        assert_eq!(refused.to_string(), format!("trust bundle is for trust domain {OTHER}; expected {DOMAIN}"));
+        let refused = TrustBundle::check("evil\u{1b}[2J", &[P256.to_owned()], None).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            r#"trust bundle names "evil\u{1b}[2J" as its trust domain; expected <cluster uuid>.consul"#
+        );
+    }
+
+    #[test]
+    fn the_bounds_are_the_last_sizes_that_pass() {
+        assert!(check(&[P256; BUNDLE_ROOTS_MAX]).is_ok());
+        assert_eq!(check(&[P256; BUNDLE_ROOTS_MAX + 1]), Err(BundleError::TooManyRoots { got: 17 }));
+        let padded = |bytes: usize| format!("{P256}{}", "x".repeat(bytes - P256.len()));
+        assert!(check(&[&padded(BUNDLE_PEM_BYTES_MAX)]).is_ok());
+        assert_eq!(check(&[&padded(BUNDLE_PEM_BYTES_MAX + 1)]), Err(BundleError::TooLong { got: 65_537 }));
+    }
+}

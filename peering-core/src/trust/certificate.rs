@@ -1,28 +1,17 @@
 //! One certificate of a CA: read once, kept parsed, asked whether it may be a root now.
 
 use std::fmt;
-use std::io::Cursor;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::error::PEMError;
 use x509_parser::extensions::GeneralName;
-use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_SIG_ED25519,
-};
-use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
-use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::SubjectPublicKeyInfo;
 
-/// Fewest bits of an RSA key in a root. Shorter ones are refused by the TLS library too.
-const RSA_BITS_MIN: usize = 2048;
-
-/// What begins every PEM block.
-const PEM_BEGIN: &str = "-----BEGIN ";
+use super::key::{Key, RSA_BITS_MIN};
+use super::pem::Block;
 
 /// Says why a text is not a certificate. The texts are Consul's, after `peering token invalid CA: `.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -37,6 +26,12 @@ pub enum CertificateError {
     /// The block does not hold an X.509 certificate.
     #[error("x509: malformed certificate")]
     Malformed,
+    /// Something follows the certificate in its block.
+    #[error("x509: trailing data")]
+    TrailingData,
+    /// The key is on an elliptic curve that Go does not know.
+    #[error("x509: unsupported elliptic curve")]
+    UnsupportedCurve,
 }
 
 /// Says why a certificate must not be a root. The texts complete "it …".
@@ -69,70 +64,6 @@ pub enum Unusable {
     },
 }
 
-/// The kind and the strength of a public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Key {
-    /// RSA with a modulus of so many bits, to the next lower byte.
-    Rsa {
-        /// Bits of the modulus.
-        bits: usize,
-    },
-    /// NIST P-256.
-    EcP256,
-    /// NIST P-384.
-    EcP384,
-    /// NIST P-521.
-    EcP521,
-    /// Ed25519.
-    Ed25519,
-    /// Any other.
-    Other,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rsa { bits } => write!(f, "RSA {bits} bit"),
-            Self::EcP256 => f.write_str("EC P-256"),
-            Self::EcP384 => f.write_str("EC P-384"),
-            Self::EcP521 => f.write_str("EC P-521"),
-            Self::Ed25519 => f.write_str("Ed25519"),
-            Self::Other => f.write_str("short or unknown"),
-        }
-    }
-}
-
-impl Key {
-    fn of(info: &SubjectPublicKeyInfo<'_>) -> Self {
-        let algorithm = &info.algorithm;
-        if algorithm.algorithm == OID_SIG_ED25519 {
-            return Self::Ed25519;
-        }
-        if algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
-            let curve = algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
-            return match curve {
-                Some(curve) if curve == OID_EC_P256 => Self::EcP256,
-                Some(curve) if curve == OID_NIST_EC_P384 => Self::EcP384,
-                Some(curve) if curve == OID_NIST_EC_P521 => Self::EcP521,
-                _ => Self::Other,
-            };
-        }
-        match info.parsed() {
-            Ok(PublicKey::RSA(rsa)) => Self::Rsa { bits: rsa.key_size() },
-            _ => Self::Other,
-        }
-    }
-
-    const fn is_strong(self) -> bool {
-        match self {
-            Self::Rsa { bits } => bits >= RSA_BITS_MIN,
-            Self::EcP256 | Self::EcP384 | Self::EcP521 | Self::Ed25519 => true,
-            Self::Other => false,
-        }
-    }
-}
-
 /// A certificate from outside that parses. It is not trusted because it exists: ask [`Self::usable_at`].
 ///
 /// # Security
@@ -158,30 +89,33 @@ impl CaCertificate {
     /// # Errors
     /// [`CertificateError`] if there is no whole block, it is not a `CERTIFICATE`, or holds something else.
     pub fn parse(text: &str) -> Result<Self, CertificateError> {
-        let Block { label, der, text: block, rest } = Block::first(text).ok_or(CertificateError::NoPem)?;
+        let Block { label, contents, text: block, rest } = Block::first(text).ok_or(CertificateError::NoPem)?;
         if label != "CERTIFICATE" {
             return Err(CertificateError::NotACertificate);
         }
         let has_more = Block::first(rest).is_some();
         let pem = if block.ends_with('\n') { block.to_owned() } else { format!("{block}\n") };
-        Self::of_der(pem, der, has_more).ok_or(CertificateError::Malformed)
+        Self::of_der(pem, contents, has_more)
     }
 
-    fn of_der(pem: String, der: Vec<u8>, has_more: bool) -> Option<Self> {
-        let (rest, certificate) = X509Certificate::from_der(&der).ok()?;
+    fn of_der(pem: String, der: Vec<u8>, has_more: bool) -> Result<Self, CertificateError> {
+        const MALFORMED: CertificateError = CertificateError::Malformed;
+        let (rest, certificate) = X509Certificate::from_der(&der).map_err(|_| MALFORMED)?;
         if !rest.is_empty() {
-            return None;
+            return Err(CertificateError::TrailingData);
         }
-        let is_ca = certificate.basic_constraints().ok()?.is_some_and(|extension| extension.value.ca);
-        let may_sign = certificate.key_usage().ok()?.is_none_or(|extension| extension.value.key_cert_sign());
-        let names = certificate.subject_alternative_name().ok()?;
+        let constraints = certificate.basic_constraints().map_err(|_| MALFORMED)?;
+        let is_ca = constraints.is_some_and(|extension| extension.value.ca);
+        let usage = certificate.key_usage().map_err(|_| MALFORMED)?;
+        let may_sign = usage.is_none_or(|extension| extension.value.key_cert_sign());
+        let names = certificate.subject_alternative_name().map_err(|_| MALFORMED)?;
         let spiffe_trust_domain = names.iter().flat_map(|names| &names.value.general_names).find_map(spiffe_domain);
-        Some(Self {
+        Ok(Self {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             not_before: timestamp(certificate.validity().not_before),
             not_after: timestamp(certificate.validity().not_after),
-            key: Key::of(certificate.public_key()),
+            key: Key::of(certificate.public_key())?,
             pem,
             is_ca,
             may_sign,
@@ -286,45 +220,6 @@ impl fmt::Debug for CaCertificate {
     }
 }
 
-/// A PEM block: its label, what it holds, its own text and what follows it.
-struct Block<'a> {
-    label: String,
-    der: Vec<u8>,
-    text: &'a str,
-    rest: &'a str,
-}
-
-impl<'a> Block<'a> {
-    /// Finds the first whole block; a broken one before it is passed over.
-    fn first(text: &'a str) -> Option<Self> {
-        let mut reader = Cursor::new(text);
-        loop {
-            let start = position(&reader);
-            match Pem::read(&mut reader) {
-                Ok((Pem { label, contents: der }, _)) => {
-                    let (passed, rest) = text.split_at(position(&reader));
-                    let block = &passed[start + line_start(&passed[start..], PEM_BEGIN)?..];
-                    let last = block.lines().last()?.trim_end();
-                    if last == format!("-----END {label}-----") {
-                        return Some(Self { label, der, text: block, rest });
-                    }
-                }
-                Err(PEMError::MissingHeader) => return None,
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-fn position(reader: &Cursor<&str>) -> usize {
-    usize::try_from(reader.position()).unwrap_or(usize::MAX)
-}
-
-/// Finds the first line that begins so.
-fn line_start(text: &str, begin: &str) -> Option<usize> {
-    text.match_indices(begin).map(|(at, _)| at).find(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')
-}
-
 fn spiffe_domain(name: &GeneralName<'_>) -> Option<String> {
     let GeneralName::URI(uri) = name else { return None };
     let domain = uri.strip_prefix("spiffe://")?;
@@ -335,4 +230,116 @@ fn spiffe_domain(name: &GeneralName<'_>) -> Option<String> {
 fn timestamp(time: ASN1Time) -> Timestamp {
     let limit = if time.timestamp() < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_second(time.timestamp()).unwrap_or(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::trust::fixtures::{self, at};
+
+    #[test]
+    fn every_verdict_on_a_text_is_consuls() {
+        #[derive(serde::Deserialize)]
+        struct Verdict {
+            case: String,
+            pem: String,
+            consul: Option<String>,
+        }
+        let verdicts = include_str!("../../../tests/data/certificates/consul-verdicts.jsonl");
+        assert!(verdicts.lines().count() > 30);
+        for line in verdicts.lines() {
+            let Verdict { case, pem, consul } = serde_json::from_str(line).unwrap();
+            assert_eq!(CaCertificate::parse(&pem).err().map(|error| error.to_string()), consul, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_block_alone_is_kept_and_ends_in_a_line_break() {
+        let pem = fixtures::P256;
+        for text in [pem.to_owned(), pem.trim_end().to_owned(), format!("comment\n{pem}more"), format!("{pem}{pem}")] {
+            let certificate = CaCertificate::parse(&text).unwrap();
+            assert_eq!(certificate.pem(), pem);
+            assert_eq!(certificate.has_more(), text.len() == 2 * pem.len());
+        }
+    }
+
+    #[test]
+    fn what_openssl_says_of_a_certificate_is_what_we_say() {
+        let certificate = CaCertificate::parse(fixtures::P256).unwrap();
+        assert_eq!((certificate.subject(), certificate.issuer()), ("CN=p256", "CN=p256"));
+        assert_eq!(certificate.fingerprint(), "123158886b36db4465e8dcdeb3f8e97763f154acc9e27eadbe86535a45c2a308");
+        assert_eq!(certificate.not_before(), at("2026-11-22T00:58:02Z"));
+        assert_eq!(certificate.not_after(), at("2126-10-29T00:58:02Z"));
+        assert_eq!(certificate.spiffe_trust_domain(), None);
+    }
+
+    #[test]
+    fn the_spiffe_uri_gives_the_trust_domain() {
+        let root = fixtures::root(
+            "11111111-2222-3333-4444-555555555555.consul",
+            "2030-01-01T00:00:00Z",
+            "2031-01-01T00:00:00Z",
+        );
+        let certificate = CaCertificate::parse(&root).unwrap();
+        assert_eq!(certificate.spiffe_trust_domain(), Some("11111111-2222-3333-4444-555555555555.consul"));
+    }
+
+    #[test]
+    fn only_a_strong_key_of_a_signing_ca_may_be_a_root() {
+        let weak = |key| Err(Unusable::WeakKey { key });
+        for (pem, key, verdict) in [
+            (fixtures::RSA_1024, Key::Rsa { bits: 1024 }, weak(Key::Rsa { bits: 1024 })),
+            (fixtures::RSA_2047, Key::Rsa { bits: 2047 }, weak(Key::Rsa { bits: 2047 })),
+            (fixtures::RSA_2048, Key::Rsa { bits: 2048 }, Ok(())),
+            (fixtures::RSA_4096, Key::Rsa { bits: 4096 }, Ok(())),
+            (fixtures::P224, Key::EcP224, weak(Key::EcP224)),
+            (fixtures::P256, Key::EcP256, Ok(())),
+            (fixtures::P384, Key::EcP384, Ok(())),
+            (fixtures::P521, Key::EcP521, Ok(())),
+            (fixtures::ED25519, Key::Ed25519, Ok(())),
+            (fixtures::ED448, Key::Other, weak(Key::Other)),
+            (fixtures::LEAF, Key::EcP256, Err(Unusable::NotACa)),
+            (fixtures::NO_CONSTRAINTS, Key::EcP256, Err(Unusable::NotACa)),
+            (fixtures::NO_CERT_SIGN, Key::EcP256, Err(Unusable::MayNotSign)),
+        ] {
+            let certificate = CaCertificate::parse(pem).unwrap();
+            assert_eq!((certificate.key(), certificate.usable_at(at("2030-01-01T00:00:00Z"))), (key, verdict), "{pem}");
+        }
+        assert_eq!(CaCertificate::parse(fixtures::SECP256K1), Err(CertificateError::UnsupportedCurve));
+    }
+
+    #[test]
+    fn both_ends_of_the_validity_count() {
+        let root = fixtures::root("d", "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z");
+        let certificate = CaCertificate::parse(&root).unwrap();
+        let (not_before, not_after) = (at("2030-01-01T00:00:00Z"), at("2031-01-01T00:00:00Z"));
+        assert_eq!(certificate.usable_at(at("2029-12-31T23:59:59Z")), Err(Unusable::NotYetValid { not_before }));
+        assert_eq!(certificate.usable_at(not_before), Ok(()));
+        assert_eq!(certificate.usable_at(not_after), Ok(()));
+        assert_eq!(certificate.usable_at(at("2031-01-01T00:00:01Z")), Err(Unusable::Expired { not_after }));
+    }
+
+    #[test]
+    fn a_certificate_without_end_is_valid_for_as_long_as_time_goes() {
+        let root = fixtures::root("d", "2030-01-01T00:00:00Z", "9999-12-30T22:00:00Z");
+        assert_eq!(CaCertificate::parse(&root).unwrap().usable_at(at("9000-01-01T00:00:00Z")), Ok(()));
+        let end = time::PrimitiveDateTime::new(
+            time::Date::from_calendar_date(9999, time::Month::December, 31).unwrap(),
+            time::Time::from_hms(23, 59, 59).unwrap(),
+        );
+        assert_eq!(timestamp(ASN1Time::new(end.assume_utc())), Timestamp::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_and_broken_certificates_never_panic(text: String, flip in 0..600_usize, byte: u8) {
+            let _ = CaCertificate::parse(&text);
+            let mut der = CaCertificate::parse(fixtures::P256).unwrap().der().to_vec();
+            let flip = flip % der.len();
+            der[flip] ^= byte;
+            let _ = CaCertificate::of_der(String::new(), der, false);
+        }
+    }
 }

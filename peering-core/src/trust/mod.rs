@@ -11,7 +11,12 @@
 mod bundle;
 mod certificate;
 mod domain;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod key;
+mod pem;
 
 pub use bundle::{BUNDLE_PEM_BYTES_MAX, BUNDLE_ROOTS_MAX, BundleError, TrustAnchors, TrustBundle};
-pub use certificate::{CaCertificate, CertificateError, Key, Unusable};
+pub use certificate::{CaCertificate, CertificateError, Unusable};
 pub use domain::peering_trust_domain;
+pub use key::Key;

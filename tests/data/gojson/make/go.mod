@@ -1,0 +1,3 @@
+module govec
+
+go 1.22
