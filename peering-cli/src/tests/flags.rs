@@ -178,7 +178,17 @@ fn settings_that_are_wrong_are_refused_in_the_words_of_the_verb() {
         (
             &["list", "-ca-file", "/nonexistent/ca"],
             &[],
-            format!("{connect}open /nonexistent/ca: no such file or directory"),
+            format!("{connect}Error loading CA File: open /nonexistent/ca: no such file or directory"),
+        ),
+        (
+            &["list", "-ca-path", "/nonexistent/cas"],
+            &[],
+            format!("{connect}lstat /nonexistent/cas: no such file or directory"),
+        ),
+        (
+            &["list", "-client-cert", "/nonexistent/c", "-client-key", "/nonexistent/k"],
+            &[],
+            format!("{connect}open /nonexistent/c: no such file or directory"),
         ),
         (
             &["list"],
