@@ -4,8 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// Most bytes of a peer's own input that an answer repeats to it: enough to recognise, too few to amplify.
-pub const ECHO_BYTES_MAX: usize = 1024;
+use crate::foreign::{ECHO_BYTES_MAX, echo};
+
 /// Most characters kept of a message that a peer sent: it is shown to an operator, not to a program.
 pub const PEER_MESSAGE_CHARS_MAX: usize = 256;
 
@@ -186,12 +186,6 @@ impl Refusal {
     pub(super) fn receiving_failed(self) -> Self {
         Self::new(self.code, format!("unexpected error receiving from the stream: {}", self.message))
     }
-}
-
-/// Cuts a peer's text at [`ECHO_BYTES_MAX`], between characters.
-pub(super) fn echo(text: &str) -> &str {
-    let end = (0..=text.len().min(ECHO_BYTES_MAX)).rev().find(|&at| text.is_char_boundary(at));
-    &text[..end.unwrap_or_default()]
 }
 
 /// Cuts and quotes a peer's text. Printable text comes out as Go's `%q` prints it.

@@ -134,7 +134,7 @@ impl Service {
             return Err(OpenError::EmptyId);
         }
         let id = PeeringId::parse(peer_id)
-            .map_err(|_| OpenError::MalformedId(peering_core::foreign::cut(peer_id, 64).to_owned()))?;
+            .map_err(|_| OpenError::MalformedId(peering_core::foreign::echo(peer_id).to_owned()))?;
         let secret = stream_secret.hash();
         let outcome = self.transact(id, |_| Ok(Command::Open(Open { secret, remote: remote.clone() }))).await;
         match outcome {
