@@ -15,7 +15,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{delete, establish, generate_token, list, read, version};
+use crate::commands::{delete, establish, generate_token, inspect, list, read, version};
 
 /// The root of the command line.
 #[derive(Debug, Parser)]
@@ -33,6 +33,10 @@ use crate::commands::{delete, establish, generate_token, list, read, version};
   Use a token that the other cluster made:
 
       $ peering establish -name cluster-01 -peering-token-file token.txt -wait 30s
+
+  See what is in a token before using it:
+
+      $ peering inspect token.txt
 
   See which peers there are, and one in detail:
 
@@ -59,6 +63,7 @@ pub(crate) enum Verb {
     List(list::List),
     Read(read::Read),
     Delete(delete::Delete),
+    Inspect(inspect::Inspect),
     Version(version::Version),
 }
 
