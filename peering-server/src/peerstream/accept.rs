@@ -63,7 +63,7 @@ impl PeerStreamService for Acceptor {
         let opened = request.extensions().get::<Opened>().cloned().unwrap_or_default();
         let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
         let shared = Arc::clone(&self.shared);
-        let inbound = Inbound::Reading(request.into_inner());
+        let inbound = Inbound::Reading(Box::new(request.into_inner()));
         self.shared.tasks.spawn(async move { serve(&shared, connection, opened, inbound, sender).await });
         // Headers go out with the first frame, so that a refusal is a status alone, as a dialer of Consul expects.
         match frames.recv().await {
@@ -84,7 +84,7 @@ async fn serve(
     let source = connection.as_ref().and_then(|connection| connection.source);
     let guard = connection.map(|connection| connection.guard);
     let session = Session::accept(driver::now());
-    let driver = Driver::new(session, &shared.service, &shared.board, Outbound::Acceptor(sender), inbound);
+    let driver = Driver::new(session, shared, Outbound::Acceptor(sender), inbound);
     let decide = |open: Open| -> Decision<'_> { Box::pin(decide(shared, open, source, guard.clone(), opened.clone())) };
     let outcome = driver.run(decide).await;
     match outcome.result {
@@ -107,18 +107,25 @@ async fn decide<'a>(
         Ok(peering) => {
             info!(peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
                 "accepted initial replication request from peer");
+            let id = peering.local_id;
+            let place = shared.registry.enter(id);
+            // A deletion that came before the place was taken had nobody to tell.
+            if let Err(error) = shared.service.still_live(id).await {
+                return refused(&peer_id, &error, source);
+            }
             opened.set();
-            let place = shared.registry.enter(peering.local_id);
             let admission = guard.map(|guard| guard.accept_open());
             let offer = driver::offer(&shared.service, false);
-            (Answer::Accepted(offer), Some(Accepted { place, id: peering.local_id, admission }))
+            (Answer::Accepted(offer), Some(Accepted { place, id, _admission: admission }))
         }
-        Err(error) => {
-            warn!(source = ?source, error = %error, "peer stream refused");
-            let (refusal, terminated) = open_refusal(&peer_id, &error);
-            (Answer::Refused { refusal, terminated }, None)
-        }
+        Err(error) => refused(&peer_id, &error, source),
     }
+}
+
+fn refused<'a>(peer_id: &str, error: &OpenError, source: Option<IpAddr>) -> (Answer, Option<Accepted<'a>>) {
+    warn!(source = ?source, error = %error, "peer stream refused");
+    let (refusal, terminated) = open_refusal(peer_id, error);
+    (Answer::Refused { refusal, terminated }, None)
 }
 
 /// Gives each reason its code and Consul's text.

@@ -49,7 +49,8 @@ pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::
             Err(refusal) => refusal,
         };
         let Some(delay) = redial.after(refusal.code, outcome.active_for, jitter(&shared)) else {
-            note_the_end(&shared, id).await;
+            // The acceptor says that it deleted the peering: the same as a Terminated frame.
+            driver::note_termination(&shared.service, &shared.stop, id).await;
             return;
         };
         info!(
@@ -63,13 +64,6 @@ pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::
                 Err(_) => return,
             },
         }
-    }
-}
-
-/// The acceptor says that it deleted the peering: the same as a Terminated frame.
-async fn note_the_end(shared: &Shared, id: PeeringId) {
-    if let Err(error) = shared.service.peer_terminated(id).await {
-        warn!(peer_id = %id, %error, "the end of a peering could not be stored");
     }
 }
 
@@ -115,10 +109,9 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize) -> Outc
         let answer = client.stream_resources(Request::new(ReceiverStream::new(frames))).await?;
         Ok(answer.into_inner())
     };
-    let mut driver =
-        Driver::new(session, service, &shared.board, Outbound::Dialer(sender), Inbound::Calling(Box::pin(call)));
+    let mut driver = Driver::new(session, shared, Outbound::Dialer(sender), Inbound::Calling(Box::pin(call)));
     driver.ticket = Some(shared.board.opened(target.id, false, service.now()));
     let place = shared.registry.enter(target.id);
-    driver.stream = Some(Accepted { place, id: target.id, admission: None });
+    driver.stream = Some(Accepted { place, id: target.id, _admission: None });
     driver.run(|_| Box::pin(std::future::pending())).await
 }

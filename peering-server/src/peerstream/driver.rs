@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{
-    Action, Answer, Frame, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource, Session, StatusCode,
-    TrustBundle,
+    Action, Answer, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource, Session,
+    StatusCode, TrustBundle,
 };
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tracing::{debug, error, warn};
 
+use super::Shared;
 use super::import;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
@@ -28,6 +30,19 @@ use crate::service::status::{StreamBoard, StreamTicket};
 
 /// Frames that wait between a session and the connection.
 pub(super) const FRAMES_WAITING_MAX: usize = 16;
+
+/// How long a frame may wait for the peer to read: as long as a peer may be silent.
+const UNSENT_MAX: Duration = HEARTBEAT_TIMEOUT;
+/// How long the status of a call may wait for the peer to read.
+const STATUS_MAX: Duration = Duration::from_secs(10);
+/// Pause before the end of a peering is stored again after the store failed.
+const TERMINATION_PAUSE: Duration = Duration::from_secs(1);
+
+/// A frame that waits for room.
+struct Unsent {
+    message: ReplicationMessage,
+    give_up: Instant,
+}
 
 /// The direction in which we send.
 #[derive(Debug)]
@@ -52,14 +67,14 @@ impl Outbound {
 }
 
 /// Decides on an `Open`: what to answer, and for an accepted one which peering it is.
-pub(super) type Decision<'a> = Pin<Box<dyn Future<Output = (Answer, Option<Accepted<'a>>)> + Send + 'a>>;
+pub(super) type Decision<'a> = Waiting<'a, (Answer, Option<Accepted<'a>>)>;
 
 /// An accepted stream: its place, and what keeps its connection out of the listener's bounds.
 pub(super) struct Accepted<'a> {
     pub(super) place: Place<'a>,
     pub(super) id: PeeringId,
     /// Held until the stream ends.
-    pub(super) admission: Option<crate::listen::AcceptedOpen>,
+    pub(super) _admission: Option<crate::listen::AcceptedOpen>,
 }
 
 /// How a driven stream ended.
@@ -71,34 +86,38 @@ pub(super) struct Outcome {
     pub(super) active_for: Duration,
 }
 
+/// Something that is waited for beside everything else.
+type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Everything one stream works with.
 pub(super) struct Driver<'a> {
     pub(super) session: Session,
     pub(super) service: &'a Service,
     pub(super) board: &'a StreamBoard,
+    stop: &'a CancellationToken,
     pub(super) outbound: Outbound,
     pub(super) inbound: Inbound,
     pub(super) stream: Option<Accepted<'a>>,
     pub(super) ticket: Option<StreamTicket>,
     connected_at: Option<Instant>,
     deciding: Option<Decision<'a>>,
-    storing: Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + 'a>>>,
-    unsent: Option<ReplicationMessage>,
+    storing: Option<Waiting<'a, Result<(), Refusal>>>,
+    unsent: Option<Unsent>,
 }
 
 /// The direction in which we read.
 pub(super) enum Inbound {
     /// A dialer's call that was not answered yet.
-    Calling(Pin<Box<dyn Future<Output = Result<Streaming<ReplicationMessage>, Status>> + Send>>),
+    Calling(Waiting<'static, Result<Streaming<ReplicationMessage>, Status>>),
     /// Frames.
-    Reading(Streaming<ReplicationMessage>),
+    Reading(Box<Streaming<ReplicationMessage>>),
     /// Nothing more comes.
     Ended,
 }
 
 enum Arrived {
     Frame(ReplicationMessage),
-    Answered(Streaming<ReplicationMessage>),
+    Answered(Box<Streaming<ReplicationMessage>>),
     End(Result<(), Refusal>),
 }
 
@@ -106,7 +125,7 @@ impl Inbound {
     async fn next(&mut self) -> Arrived {
         match self {
             Self::Calling(call) => match call.await {
-                Ok(stream) => Arrived::Answered(stream),
+                Ok(stream) => Arrived::Answered(Box::new(stream)),
                 Err(status) => Arrived::End(end_of(&status)),
             },
             Self::Reading(stream) => match stream.message().await {
@@ -132,17 +151,12 @@ pub(super) fn now() -> Instant {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(
-        session: Session,
-        service: &'a Service,
-        board: &'a StreamBoard,
-        outbound: Outbound,
-        inbound: Inbound,
-    ) -> Self {
+    pub(super) fn new(session: Session, shared: &'a Shared, outbound: Outbound, inbound: Inbound) -> Self {
         Self {
             session,
-            service,
-            board,
+            service: &shared.service,
+            board: &shared.board,
+            stop: &shared.stop,
             outbound,
             inbound,
             stream: None,
@@ -171,7 +185,7 @@ impl<'a> Driver<'a> {
                 Action::Send(frame) => {
                     self.note_sent(&frame);
                     match wire::encode(frame) {
-                        Ok(message) => self.unsent = Some(message),
+                        Ok(message) => self.unsent = Some(Unsent { message, give_up: now() + UNSENT_MAX }),
                         Err(error) => {
                             error!(%error, "a frame cannot be sent, so the stream ends");
                             self.session.end(Refusal::new(StatusCode::Internal, error.to_string()));
@@ -184,7 +198,7 @@ impl<'a> Driver<'a> {
                 Action::Store(import) => self.storing = self.store(import),
                 Action::PeerTerminated => {
                     if let Some(id) = self.stream.as_ref().map(|stream| stream.id) {
-                        note_termination(self.service, id).await;
+                        note_termination(self.service, self.stop, id).await;
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),
@@ -205,10 +219,12 @@ impl<'a> Driver<'a> {
         tokio::select! {
             // Frames that have arrived count before deadlines that have passed.
             biased;
-            sent = send(&self.outbound, self.unsent.clone()), if self.unsent.is_some() => {
+            sent = send(&self.outbound, self.unsent.as_ref()), if self.unsent.is_some() => {
                 self.unsent = None;
                 if !sent {
                     self.outbound = Outbound::Closed;
+                    let reason = "the peer does not take what it is sent";
+                    self.session.on_end(Err(Refusal::new(StatusCode::Unavailable, reason)));
                 }
             }
             note = note(self.stream.as_mut()) => match note {
@@ -237,7 +253,9 @@ impl<'a> Driver<'a> {
         match arrived {
             Arrived::Frame(message) => {
                 let frame = wire::decode(message);
-                if let Some(ticket) = self.ticket {
+                // A dialer that is told of the end and then refused must not read as connected in between.
+                let shows_life = matches!(frame, Frame::Request(_) | Frame::Response(_) | Frame::Heartbeat);
+                if let Some(ticket) = self.ticket.filter(|_| shows_life) {
                     self.board.received(ticket, matches!(frame, Frame::Heartbeat), self.service.now());
                 }
                 self.session.on_frame(frame, now());
@@ -262,7 +280,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn store(&self, import: Import) -> Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + 'a>>> {
+    fn store(&self, import: Import) -> Option<Waiting<'a, Result<(), Refusal>>> {
         let id = self.stream.as_ref().map(|stream| stream.id)?;
         let (service, board, ticket) = (self.service, self.board, self.ticket);
         Some(Box::pin(async move { import::store(service, board, ticket, id, import).await }))
@@ -276,18 +294,22 @@ impl<'a> Driver<'a> {
         let outbound = std::mem::replace(&mut self.outbound, Outbound::Closed);
         if let (Outbound::Acceptor(sender), Err(refusal)) = (outbound, &result) {
             // If nobody takes it, nobody is there to be told.
-            let _ = sender.send(Err(status_of(refusal))).await;
+            let _ = timeout(STATUS_MAX, sender.send(Err(status_of(refusal)))).await;
         }
         let active_for = self.connected_at.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
         Outcome { result, active_for }
     }
 }
 
-/// Stores that the peer ended a peering.
-async fn note_termination(service: &Service, id: PeeringId) {
-    if let Err(error) = service.peer_terminated(id).await {
-        // The peer may tell again when it is dialed; until then the operator sees the peering as lost.
-        error!(peer_id = %id, %error, "the end of a peering could not be stored");
+/// Stores that the peer ended a peering; a failing store is tried again until the server stops, because the peer tells
+/// only once.
+pub(super) async fn note_termination(service: &Service, stop: &CancellationToken, id: PeeringId) {
+    while let Err(error) = service.peer_terminated(id).await {
+        error!(peer_id = %id, %error, "the end of a peering could not be stored, trying again");
+        tokio::select! {
+            () = sleep(TERMINATION_PAUSE) => {}
+            () = stop.cancelled() => return,
+        }
     }
 }
 
@@ -296,9 +318,13 @@ pub(super) fn status_of(refusal: &Refusal) -> Status {
     Status::new(refusal.code.number().into(), refusal.message.clone())
 }
 
-async fn send(outbound: &Outbound, message: Option<ReplicationMessage>) -> bool {
-    match message {
-        Some(message) => outbound.send(message).await,
+/// Waits for room and sends; `false` if the connection is gone, or the peer has not read for too long.
+async fn send(outbound: &Outbound, unsent: Option<&Unsent>) -> bool {
+    match unsent {
+        Some(unsent) => {
+            let sent = timeout_at(unsent.give_up.into(), outbound.send(unsent.message.clone())).await;
+            sent.unwrap_or(false)
+        }
         None => pending().await,
     }
 }
