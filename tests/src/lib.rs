@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a harness speaks")]
 
+pub mod console;
 pub mod eventually;
 pub mod leaks;
 pub mod process;
