@@ -149,4 +149,14 @@ impl Service {
             Err(error) => Err(OpenError::Store(error)),
         }
     }
+
+    /// Says whether a peering still lives. A stream asks once more when deletions can find it: the peering may have been
+    /// deleted between its admission and then, and nobody would tell the stream.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails.
+    pub async fn is_live(&self, id: PeeringId) -> Result<bool, ServiceError> {
+        let record = self.load(&Target::from(id)).await?.record;
+        Ok(record.peering.as_ref().is_some_and(Peering::is_live))
+    }
 }
