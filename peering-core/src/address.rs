@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::foreign::echo;
+
 /// Says that a text is not `host:port`. The text is Consul's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0} is not a valid peering server address")]
@@ -41,7 +43,7 @@ impl ServerAddress {
     /// [`AddressError`] if the port is missing or outside 1 to 65535, an IPv6 host is not bracketed, or a scheme
     /// stands before the host.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        Self::split(text).ok_or_else(|| AddressError(text.to_owned()))
+        Self::split(text).ok_or_else(|| AddressError(echo(text).to_owned()))
     }
 
     fn split(text: &str) -> Option<Self> {
@@ -155,7 +157,7 @@ mod tests {
             "h:1]",
             "h:99999999999999999999",
         ] {
-            assert_eq!(ServerAddress::parse(text), Err(AddressError(text.to_owned())), "{text}");
+            assert_eq!(ServerAddress::parse(text), Err(AddressError(echo(text).to_owned())), "{text}");
         }
     }
 

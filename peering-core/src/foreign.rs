@@ -3,6 +3,9 @@
 /// Most characters of a foreign text that are shown: enough to recognise it, too few to flood a screen.
 pub const SHOWN_CHARACTERS_MAX: usize = 64;
 
+/// Most bytes of a caller's own input that an answer repeats to it: enough to recognise, too few to amplify.
+pub const ECHO_BYTES_MAX: usize = 1024;
+
 /// Quotes a text, escapes control, bidirectional and other invisible characters, and cuts it at
 /// [`SHOWN_CHARACTERS_MAX`] characters, saying so.
 ///
@@ -53,10 +56,10 @@ pub fn escaped(text: &str, characters_max: usize) -> String {
     escaped
 }
 
-/// Cuts a text at so many bytes, between characters: for a caller's own input that is repeated to that caller.
+/// Cuts a caller's own input at [`ECHO_BYTES_MAX`], between characters, before it is repeated to that caller.
 #[must_use]
-pub fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=text.len().min(bytes_max)).rev().find(|&at| text.is_char_boundary(at));
+pub fn echo(text: &str) -> &str {
+    let end = (0..=text.len().min(ECHO_BYTES_MAX)).rev().find(|&at| text.is_char_boundary(at));
     &text[..end.unwrap_or_default()]
 }
 

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! The rooms, in the order in which they may use each other (a room uses those above it):
-//! [`id`], [`name`], [`duration`], [`meta`], [`address`], [`secret`], [`remote`], [`foreign`], [`gojson`], [`trust`],
+//! [`foreign`], [`id`], [`name`], [`duration`], [`meta`], [`address`], [`secret`], [`remote`], [`gojson`], [`trust`],
 //! [`token`], [`life`], [`peering`], [`transition`], [`secrets`], [`peerstream`], [`api`].
 
 pub mod address;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::foreign::echo;
+
 /// Most pairs in one map.
 pub const META_PAIRS_MAX: usize = 64;
 /// Most bytes in a key.
@@ -68,7 +70,7 @@ impl Meta {
         }
         for (key, value) in &pairs {
             if let Some(reason) = pair_error(key, value) {
-                return Err(MetaError::Pair { key: key.clone(), value: value.clone(), reason });
+                return Err(MetaError::Pair { key: echo(key).to_owned(), value: echo(value).to_owned(), reason });
             }
         }
         Ok(Self(pairs))

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::foreign::echo;
+
 /// Most bytes in a peer or datacenter name.
 pub const NAME_BYTES_MAX: usize = 63;
 
@@ -69,7 +71,7 @@ impl PeerName {
         if is_bounded_label(text, |byte| byte == b'-') {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NameError::Peer(text.to_owned()))
+            Err(NameError::Peer(echo(text).to_owned()))
         }
     }
 
@@ -101,7 +103,7 @@ impl Datacenter {
         if is_bounded_label(&lower, |byte| matches!(byte, b'-' | b'_')) {
             Ok(Self(lower))
         } else {
-            Err(NameError::Datacenter(text.to_owned()))
+            Err(NameError::Datacenter(echo(text).to_owned()))
         }
     }
 
@@ -136,7 +138,7 @@ impl TrustDomain {
         let cluster = lower.strip_suffix(".consul").filter(|id| id.len() == 36 && Uuid::parse_str(id).is_ok());
         match cluster {
             Some(_) => Ok(Self(lower)),
-            None => Err(NameError::TrustDomain(text.to_owned())),
+            None => Err(NameError::TrustDomain(echo(text).to_owned())),
         }
     }
 

@@ -5,17 +5,14 @@
 
 use std::time::Duration;
 
+/// Bounds that core decides by.
+pub use peering_core::foreign::{ECHO_BYTES_MAX, SHOWN_CHARACTERS_MAX};
+pub use peering_core::peerstream::{PEER_MESSAGE_CHARS_MAX, SERVICES_MAX};
+pub use peering_core::token::{ADDRESSES_MAX, CA_ENTRIES_MAX, TOKEN_BYTES_MAX};
+
 /// Most bytes in the body of an HTTP request; more is answered 413. Twice the longest token, so that JSON and metadata
 /// around one always fit.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
-/// Most bytes in the text of a peering token: room for [`CA_ENTRIES_MAX`] large roots and [`ADDRESSES_MAX`] addresses.
-pub const TOKEN_BYTES_MAX: usize = 512 << 10;
-/// Most CA entries in a token or a trust bundle: a root, its successor and some history; each costs a parse.
-pub const CA_ENTRIES_MAX: usize = 16;
-/// Most server addresses in a token or from a peer: one per server of a large cluster; each may cost a dial.
-pub const ADDRESSES_MAX: usize = 64;
-/// Most exported services kept for one peer: far above a real cluster, and still a bounded share of memory.
-pub const SERVICES_PER_PEER_MAX: usize = 10_000;
 
 /// Most bytes in one frame of a peer stream before its Open is accepted; an Open is well below 1 KiB.
 pub const FRAME_BYTES_BEFORE_OPEN_MAX: usize = 16 << 10;
@@ -63,15 +60,20 @@ pub const DIAL_CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Most resolved addresses of one name that are tried; the rest wait for the next dial.
 pub const DIAL_RESOLVED_MAX: usize = 8;
 
-/// Most characters of foreign text (names, metadata, peer errors, certificate subjects) in a log line or on a terminal.
-pub const FOREIGN_TEXT_CHARS_MAX: usize = 64;
-/// Most bytes of the caller's own input repeated in an answer.
-pub const ECHO_BYTES_MAX: usize = 1 << 10;
-/// Most characters of a peer's gRPC message that are relayed.
-pub const PEER_MESSAGE_CHARS_MAX: usize = 256;
-
 /// Time between two looks at the clock by whoever renews a leaf: the longest that a clock moved by hand goes unnoticed.
 pub const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
+/// cluster has.
+pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
+/// Most events that wait for a consumer before writes are refused: about a gigabyte in the store.
+pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
+/// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
+pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
+/// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
+pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// Most tombstones kept, the newest.
+pub const TOMBSTONES_MAX: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -87,15 +89,3 @@ mod tests {
         const { assert!(TOKEN_BYTES_MAX * 2 <= BODY_BYTES_MAX) };
     }
 }
-
-/// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
-/// cluster has.
-pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
-/// Most events that wait for a consumer before writes are refused: about a gigabyte in the store.
-pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
-/// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
-pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
-/// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
-pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
-/// Most tombstones kept, the newest.
-pub const TOMBSTONES_MAX: usize = 10_000;

@@ -47,23 +47,17 @@ impl ApiAddress {
         if authority.is_empty() {
             return Err(SettingsError::Address { address: text.to_owned() });
         }
-        Ok(Self::Network { is_https, authority: authority.to_owned(), prefix })
+        // Go takes no host for this machine, and people write `:8500`.
+        let host = if authority.starts_with(':') { "127.0.0.1" } else { "" };
+        Ok(Self::Network { is_https, authority: format!("{host}{authority}"), prefix })
     }
 
-    /// Returns the URL before `/v1/…` as messages show it; a socket looks as Go shows one.
-    pub(crate) fn shown(&self) -> String {
+    /// Returns the URL before `/v1/…`. A socket is asked for `localhost`.
+    pub(crate) fn base(&self) -> String {
         match self {
             Self::Network { is_https, authority, prefix } => {
                 format!("{}://{authority}{prefix}", if *is_https { "https" } else { "http" })
             }
-            Self::Unix(path) => format!("http://{}", path.to_string_lossy().replace('/', "%2F")),
-        }
-    }
-
-    /// Returns the URL before `/v1/…` as it is requested.
-    pub(crate) fn requested(&self) -> String {
-        match self {
-            Self::Network { .. } => self.shown(),
             Self::Unix(_) => "http://localhost".to_owned(),
         }
     }
@@ -75,7 +69,7 @@ mod tests {
 
     #[test]
     fn every_form_of_consul_is_read() {
-        for (text, wants_tls, shown) in [
+        for (text, wants_tls, base) in [
             ("127.0.0.1:8500", false, "http://127.0.0.1:8500"),
             ("127.0.0.1:8500", true, "https://127.0.0.1:8500"),
             ("http://h:1", false, "http://h:1"),
@@ -84,10 +78,11 @@ mod tests {
             ("https://gw/consul", false, "https://gw/consul"),
             ("http://gw:80/a/b/", false, "http://gw:80/a/b"),
             ("http://[::1]:8500/", false, "http://[::1]:8500"),
-            ("unix:///tmp/c.sock", false, "http://%2Ftmp%2Fc.sock"),
-            ("unix://c.sock", true, "http://c.sock"),
+            (":8500", false, "http://127.0.0.1:8500"),
+            ("unix:///tmp/c.sock", false, "http://localhost"),
+            ("unix://c.sock", true, "http://localhost"),
         ] {
-            assert_eq!(ApiAddress::parse(text, wants_tls).unwrap().shown(), shown, "{text}");
+            assert_eq!(ApiAddress::parse(text, wants_tls).unwrap().base(), base, "{text}");
         }
         assert_eq!(ApiAddress::parse("unix:///tmp/c.sock", false).unwrap(), ApiAddress::Unix("/tmp/c.sock".into()));
     }

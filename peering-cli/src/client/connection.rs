@@ -46,7 +46,7 @@ pub(crate) struct Answer {
 struct Request {
     method: Method,
     url: Url,
-    /// The URL as messages show it, which differs for a socket.
+    /// The URL as messages show it: as it was written.
     shown: String,
     body: Option<Vec<u8>>,
     /// Whether this goes to the server that was named, and so may carry the token.
@@ -59,8 +59,8 @@ impl Connection {
     /// # Errors
     /// [`SettingsError`] if no URL can be made of the address, or the TLS settings do not fit each other.
     pub(crate) fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let requested = settings.address.requested();
-        let base = Url::parse(&requested).map_err(|_| SettingsError::Url { url: requested })?;
+        let base = settings.address.base();
+        let base = Url::parse(&base).map_err(|_| SettingsError::Url { url: base })?;
         let resolver = Resolver::new(stand_in(&settings, &base)?);
         let connection = Self { settings, resolver, base, plain: OnceCell::new(), with_tls: OnceCell::new() };
         connection.client_for(&connection.base)?;
@@ -72,11 +72,8 @@ impl Connection {
     /// # Errors
     /// [`ClientError`] unless the last answer has status 200 and can be read.
     pub(crate) async fn call(&self, method: Method, tail: &str, body: Option<Vec<u8>>) -> Result<Answer, ClientError> {
-        let shown = format!("{}{tail}", self.settings.address.shown());
-        let text = format!("{}{tail}", self.settings.address.requested());
-        let Ok(url) = Url::parse(&text) else {
-            return Err(ClientError::RedirectTarget { method, url: shown, location: text });
-        };
+        let shown = format!("{}{tail}", self.settings.address.base());
+        let url = Url::parse(&shown).map_err(|_| SettingsError::Url { url: shown.clone() })?;
         let mut request = Request { method, url, shown, body, is_trusted: true };
         for _ in 0..=REDIRECTS_MAX {
             let response = self.send(&request).await?;

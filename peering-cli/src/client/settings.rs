@@ -1,7 +1,7 @@
 //! What flags and environment say about a call, resolved once and checked before anything is sent.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use reqwest::header::HeaderValue;
 use reqwest::{Certificate, Identity};
@@ -46,7 +46,23 @@ pub(crate) enum SettingsError {
     /// A certificate without a key or the other way round. The text is Consul's.
     #[error("both client cert and client key must be provided")]
     HalfIdentity,
-    /// A file of certificates cannot be read.
+    /// The file of certificates to trust cannot be read. The text is Consul's.
+    #[error("Error loading CA File: {}", go_io::file_reason(path, source))]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The directory of certificates to trust cannot be read. The text is Consul's.
+    #[error("lstat {}: {}", path.display(), go_io::reason(source))]
+    CaPath {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of a client's certificate or key cannot be read. The text is Consul's.
     #[error("{}", go_io::file_reason(path, source))]
     File {
         /// The file.
@@ -119,12 +135,6 @@ pub(crate) enum SettingsError {
     /// The HTTP client refuses the settings.
     #[error("cannot set up the HTTP client: {}", transport::innermost(.0))]
     Http(#[source] reqwest::Error),
-}
-
-impl SettingsError {
-    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
-    }
 }
 
 /// Who the caller is to a proxy that asks for HTTP basic authentication.

@@ -21,7 +21,8 @@ pub(crate) fn roots(file: Option<&Path>, directory: Option<&Path>) -> Result<Opt
         (Some(file), _) => certificates(file).map(Some),
         (None, Some(directory)) => {
             let mut roots = Vec::new();
-            for file in files_in(directory).map_err(|error| SettingsError::file(directory, error))? {
+            let files = files_in(directory);
+            for file in files.map_err(|source| SettingsError::CaPath { path: directory.to_owned(), source })? {
                 roots.extend(certificates(&file)?);
             }
             if roots.is_empty() {
@@ -43,16 +44,18 @@ pub(crate) fn identity(certificate: Option<&Path>, key: Option<&Path>) -> Result
         (None, None) => return Ok(None),
         _ => return Err(SettingsError::HalfIdentity),
     };
-    let mut pem = read(certificate)?;
+    let unread = |path, source| SettingsError::File { path, source };
+    let mut pem = read(certificate, unread)?;
     pem.push(b'\n');
-    pem.extend(read(key)?);
+    pem.extend(read(key, unread)?);
     let identity = Identity::from_pem(&pem);
     identity.map(Some).map_err(|_| SettingsError::Identity { certificate: certificate.to_owned(), key: key.to_owned() })
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, SettingsError> {
     let none = || SettingsError::NoCertificate { path: path.to_owned() };
-    let certificates = Certificate::from_pem_bundle(&read(path)?).map_err(|_| none())?;
+    let pem = read(path, |path, source| SettingsError::CaFile { path, source })?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| none())?;
     if certificates.is_empty() { Err(none()) } else { Ok(certificates) }
 }
 
@@ -68,8 +71,11 @@ fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, SettingsError> {
-    let file = fs::File::open(path).map_err(|error| SettingsError::file(path, error))?;
-    let bytes = bounded::read(file, PEM_FILE_BYTES_MAX).map_err(|error| SettingsError::file(path, error))?;
-    bytes.ok_or_else(|| SettingsError::FileTooLarge { path: path.to_owned(), bytes_max: PEM_FILE_BYTES_MAX })
+fn read(path: &Path, unread: fn(PathBuf, io::Error) -> SettingsError) -> Result<Vec<u8>, SettingsError> {
+    let bytes = fs::File::open(path).and_then(|file| bounded::read(file, PEM_FILE_BYTES_MAX));
+    match bytes {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(SettingsError::FileTooLarge { path: path.to_owned(), bytes_max: PEM_FILE_BYTES_MAX }),
+        Err(error) => Err(unread(path.to_owned(), error)),
+    }
 }

@@ -114,7 +114,7 @@ impl Quickstart {
         let [(first_dc, first_peer), (second_dc, second_peer)] = CLUSTERS;
         let [first, second] = clusters else { return Ok(()) };
         let mut say = |text: String| world.output.result(&text);
-        say(format!("1. Two clusters run on this machine, each with a certificate authority of its own:"))?;
+        say("1. Two clusters run on this machine, each with a certificate authority of its own:".to_owned())?;
         for (cluster, (datacenter, _)) in clusters.iter().zip(CLUSTERS) {
             say(format!("     {datacenter}  HTTP API {}  peers {}", http_url(cluster), cluster.peer_address()))?;
         }

@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
+use crate::data_dir::{current_uid, default_data_dir};
 use crate::world::World;
 
 /// Flags of `server`.
@@ -94,7 +95,11 @@ impl Server {
         let environment = world.environment;
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
         let weaker = Settings::from_env(look_up).map_err(peering_server::config::Mistakes)?;
-        let config = self.into_settings().or(weaker).resolve(look_up)?;
+        let mut settings = self.into_settings().or(weaker);
+        if settings.data_dir.is_none() {
+            settings.data_dir = current_uid().ok().and_then(|uid| default_data_dir(environment, uid));
+        }
+        let config = settings.resolve()?;
         if check {
             return Ok(world.output.result("The settings are good.")?);
         }

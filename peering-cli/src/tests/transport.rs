@@ -42,7 +42,7 @@ fn an_unknown_host_reads_as_go_s() {
 #[test]
 fn a_missing_socket_reads_as_go_s() {
     let ran = peering(&["list", "-http-addr=unix:///nonexistent/api.sock"], &[]);
-    let message = "Error listing peerings: Get \"http://%2Fnonexistent%2Fapi.sock/v1/peerings\": \
+    let message = "Error listing peerings: Get \"http://localhost/v1/peerings\": \
         dial unix /nonexistent/api.sock: connect: no such file or directory";
     assert_eq!(ran, failed(message));
 }

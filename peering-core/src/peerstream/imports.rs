@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use super::frame::{Content, Frame, Operation, Request, Resource, ResourceUrl, Response, TrustBundle};
 use super::session::Action;
-use super::status::{Refusal, StatusCode, echo, quoted};
+use super::status::{Refusal, StatusCode, quoted};
+use crate::foreign::echo;
 
 /// Most responses that wait while one is stored. A frame may have 8 MiB, so this bounds the memory of a stream; a peer
 /// that sends faster than we store is slowed down by flow control.

@@ -56,4 +56,4 @@ pub use imports::{
 };
 pub use outbox::Offer;
 pub use session::{ACTIONS_WAITING_MAX, Action, FAREWELL_TIMEOUT, Session};
-pub use status::{ECHO_BYTES_MAX, PEER_MESSAGE_CHARS_MAX, Refusal, StatusCode};
+pub use status::{PEER_MESSAGE_CHARS_MAX, Refusal, StatusCode};

@@ -7,6 +7,7 @@ use super::{Action, Answer, Frame, Import, Offer, Refusal, Response, Session, St
 use crate::peerstream::session::tests::open;
 use crate::peerstream::virtual_time::start_of_time;
 
+mod hostile;
 mod random;
 mod stories;
 

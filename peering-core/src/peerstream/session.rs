@@ -8,7 +8,8 @@ use super::frame::{Frame, Open, Request, ResourceUrl};
 use super::heartbeat::{Beat, Heartbeat};
 use super::imports::{Import, Imports};
 use super::outbox::{Offer, Outbox};
-use super::status::{Refusal, echo, quoted};
+use super::status::{Refusal, quoted};
+use crate::foreign::echo;
 
 /// How long the side that ended a peering, or was told of it, waits for the other to hang up. Longer than a busy store
 /// needs to note the end, shorter than a heartbeat time-out, because nobody beats any more.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// Most bytes of a peer's own input that an answer repeats to it: enough to recognise, too few to amplify.
-pub const ECHO_BYTES_MAX: usize = 1024;
+use crate::foreign::echo;
+
 /// Most characters kept of a message that a peer sent: it is shown to an operator, not to a program.
 pub const PEER_MESSAGE_CHARS_MAX: usize = 256;
 
@@ -77,7 +77,7 @@ impl StatusCode {
 /// Why a stream ended or an import was refused, as it crosses the wire.
 ///
 /// # Security
-/// The text may repeat what a peer sent, up to [`ECHO_BYTES_MAX`]; escape it in logs. It never holds a secret.
+/// The text may repeat what a peer sent, up to [`ECHO_BYTES_MAX`](crate::foreign::ECHO_BYTES_MAX); escape it in logs. It never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message} (code {})", .code.number())]
 pub struct Refusal {
@@ -188,12 +188,6 @@ impl Refusal {
     }
 }
 
-/// Cuts a peer's text at [`ECHO_BYTES_MAX`], between characters.
-pub(super) fn echo(text: &str) -> &str {
-    let end = (0..=text.len().min(ECHO_BYTES_MAX)).rev().find(|&at| text.is_char_boundary(at));
-    &text[..end.unwrap_or_default()]
-}
-
 /// Cuts and quotes a peer's text. Printable text comes out as Go's `%q` prints it.
 pub(super) fn quoted(text: &str) -> String {
     format!("{:?}", echo(text))
@@ -202,6 +196,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foreign::ECHO_BYTES_MAX;
 
     #[test]
     fn codes_keep_their_numbers() {

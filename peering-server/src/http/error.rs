@@ -112,7 +112,7 @@ pub(crate) fn options(allow: &'static str) -> Response {
 
 /// Refuses a method that the endpoint does not have.
 pub(crate) fn method_not_allowed(request: &Request, allow: &'static str) -> Response {
-    let text = format!("method {} not allowed", foreign::cut(request.method().as_str(), foreign::SHOWN_CHARACTERS_MAX));
+    let text = format!("method {} not allowed", foreign::echo(request.method().as_str()));
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response

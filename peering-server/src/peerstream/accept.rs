@@ -17,7 +17,6 @@ use super::driver::{self, Accepted, Decision, Driver};
 use super::ends::{Frames, Inbound, Outbound};
 use super::proto::peerstream::peer_stream_service_server::PeerStreamService;
 use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
-use crate::bounds::FOREIGN_TEXT_CHARS_MAX;
 use crate::listen::ConnectionGuard;
 use crate::listen::grpc::PeerConnection;
 use crate::service::ServiceError;
@@ -59,7 +58,7 @@ impl PeerStreamService for Acceptor {
         let opened = request.extensions().get::<Opened>().cloned().unwrap_or_default();
         let (outbound, answer) = Outbound::of_acceptor();
         let shared = Arc::clone(&self.shared);
-        let inbound = Inbound::Reading(request.into_inner());
+        let inbound = Inbound::Reading(Box::new(request.into_inner()));
         self.shared.tasks.spawn(async move { serve(&shared, connection, opened, inbound, outbound).await });
         answer.first().await.map(Response::new)
     }
@@ -98,32 +97,26 @@ async fn decide<'a>(
         Ok(peering) => {
             info!(peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
                 "accepted initial replication request from peer");
-            opened.set();
             let id = peering.local_id;
             let place = shared.registry.enter(&shared.board, id, true, shared.service.now());
-            match shared.service.is_live(id).await {
-                Ok(true) => {}
-                Ok(false) => return (deleted(id), None),
-                Err(error) => return (refused(&peer_id, &OpenError::Store(error)), None),
+            // A deletion that came before the place was taken had nobody to tell.
+            if let Err(error) = shared.service.still_live(id).await {
+                return refused(&peer_id, &error, source);
             }
+            opened.set();
             let admission = guard.map(|guard| guard.accept_open());
             let offer = driver::offer(&shared.service, false);
             (Answer::Accepted(offer), Some(Accepted { place, id, remote_id: None, admission }))
         }
-        Err(error) => {
-            warn!(source = ?source, error = foreign::escaped(&error.to_string(), FOREIGN_TEXT_CHARS_MAX), "peer stream refused");
-            (refused(&peer_id, &error), None)
-        }
+        Err(error) => refused(&peer_id, &error, source),
     }
 }
 
-fn refused(peer_id: &str, error: &OpenError) -> Answer {
+fn refused<'a>(peer_id: &str, error: &OpenError, source: Option<IpAddr>) -> (Answer, Option<Accepted<'a>>) {
+    let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
+    warn!(source = ?source, reason, "peer stream refused");
     let (refusal, terminated) = open_refusal(peer_id, error);
-    Answer::Refused { refusal, terminated }
-}
-
-fn deleted(id: PeeringId) -> Answer {
-    Answer::Refused { refusal: Refusal::peering_deleted(&id.to_string()), terminated: true }
+    (Answer::Refused { refusal, terminated }, None)
 }
 
 /// Gives each reason its code and Consul's text.

@@ -56,17 +56,11 @@ pub(super) async fn run(
             Err(_) if over.is_cancelled() => return,
             Err(refusal) => refusal,
         };
-        let delay = match redial.after(refusal.code, outcome.active_for, jitter(&shared)) {
-            Some(delay) => delay,
+        let Some(delay) = redial.after(refusal.code, outcome.active_for, jitter(&shared)) else {
             // The acceptor says that it deleted the peering: the same as a Terminated frame.
-            None => match shared.service.peer_terminated(id, Some(&target.dialed.remote_id)).await {
-                // If it was another peering that ended, the record leads elsewhere and is read again.
-                Ok(()) => continue,
-                Err(error) => {
-                    warn!(peer_id = %id, %error, "the end of a peering could not be stored");
-                    redial.after(StatusCode::Internal, Duration::ZERO, jitter(&shared)).unwrap_or_default()
-                }
-            },
+            driver::note_termination(&shared.service, &over, id, Some(&target.dialed.remote_id)).await;
+            // If the record leads to another peering by now, that one is dialed.
+            continue;
         };
         info!(
             peer_name = target.name.as_str(), peer_id = %id, code = refusal.code.number(),

@@ -4,23 +4,22 @@
 //! heartbeats; the session says when it has enough and reading must wait.
 
 use std::future::{Future, pending};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{
-    Action, Answer, Content, Frame, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource, Session,
-    StatusCode, TrustBundle,
+    Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
+    Session, StatusCode, TrustBundle,
 };
 use tokio::task::coop::consume_budget;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{debug, error, warn};
 
-use super::ends::{Arrived, Inbound, Outbound};
+use super::ends::{Arrived, Inbound, Outbound, Waiting};
 use super::import;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
@@ -31,11 +30,21 @@ use crate::service::status::{StreamBoard, StreamTicket};
 /// Frames read in a row although a deadline has passed. A process that slept finds the heartbeats that waited for it,
 /// of which there are a handful; a peer that never stops sending must not stop the clock.
 const LATE_FRAMES_MAX: u32 = 64;
-/// How long the last frames of a stream wait for a peer that does not read.
+/// How long a frame may wait for the peer to read: as long as a peer may be silent.
+const UNSENT_MAX: Duration = HEARTBEAT_TIMEOUT;
+/// How long it may wait once the stream is over: nobody stays for a peer that does not read.
 const LAST_FRAMES_MAX: Duration = Duration::from_secs(1);
+/// Pause before the end of a peering is stored again after the store failed.
+const TERMINATION_PAUSE: Duration = Duration::from_secs(1);
+
+/// A frame that waits for room.
+struct Unsent {
+    message: ReplicationMessage,
+    give_up: Instant,
+}
 
 /// Decides on an `Open`: what to answer, and for an accepted one which peering it is.
-pub(super) type Decision<'a> = Pin<Box<dyn Future<Output = (Answer, Option<Accepted<'a>>)> + Send + 'a>>;
+pub(super) type Decision<'a> = Waiting<'a, (Answer, Option<Accepted<'a>>)>;
 
 /// An accepted stream: its place, and what keeps its connection out of the listener's bounds.
 pub(super) struct Accepted<'a> {
@@ -74,11 +83,10 @@ pub(super) struct Driver<'a> {
     stream: Option<Accepted<'a>>,
     connected_at: Option<Instant>,
     deciding: Option<Decision<'a>>,
-    storing: Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + 'a>>>,
-    unsent: Option<ReplicationMessage>,
+    storing: Option<Waiting<'a, Result<(), Refusal>>>,
+    unsent: Option<Unsent>,
     late_frames: u32,
     is_stopping: bool,
-    ended_at: Option<Instant>,
 }
 
 /// The time for sessions: tokio's, so that tests can move it.
@@ -107,7 +115,6 @@ impl<'a> Driver<'a> {
             unsent: None,
             late_frames: 0,
             is_stopping: false,
-            ended_at: None,
         }
     }
 
@@ -132,7 +139,7 @@ impl<'a> Driver<'a> {
                 Action::Send(frame) => {
                     self.note_sent(&frame);
                     match wire::encode(frame) {
-                        Ok(message) => self.unsent = Some(message),
+                        Ok(message) => self.unsent = Some(Unsent { message, give_up: now() + UNSENT_MAX }),
                         Err(error) => {
                             error!(%error, "a frame cannot be sent, so the stream ends");
                             self.session.end(Refusal::new(StatusCode::Internal, error.to_string()));
@@ -144,8 +151,8 @@ impl<'a> Driver<'a> {
                 Action::Authorize(open) => self.deciding = Some(decide(open)),
                 Action::Store(import) => self.storing = self.store(import),
                 Action::PeerTerminated => {
-                    if let Some(stream) = &self.stream {
-                        note_termination(self.tools.service, stream).await;
+                    if let Some(Accepted { id, remote_id, .. }) = &self.stream {
+                        note_termination(self.tools.service, self.tools.stop, *id, remote_id.as_deref()).await;
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),
@@ -162,17 +169,17 @@ impl<'a> Driver<'a> {
     /// Waits for whatever happens next and gives it to the session.
     async fn wait(&mut self) {
         if self.late_frames >= LATE_FRAMES_MAX {
-            self.late_frames = 0;
-            return self.session.on_deadline(now());
+            return self.on_deadline();
         }
         let deadline = self.next_deadline();
         let is_reading = self.session.is_reading();
         tokio::select! {
             // Frames that have arrived count before deadlines that have passed.
             biased;
-            sent = self.outbound.send(self.unsent.clone()), if self.unsent.is_some() => {
+            sent = self.outbound.send(self.unsent.as_ref().map(|unsent| &unsent.message)), if self.unsent.is_some() => {
                 self.unsent = None;
                 if !sent {
+                    // The call has ended; how it ended is still to be read.
                     self.outbound.close();
                 }
             }
@@ -203,23 +210,26 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Returns when to wait no longer: for what the session says, or once it has ended for a peer that does not read.
+    /// Returns when something is due: what the session says, or giving up on a peer that does not read.
     fn next_deadline(&mut self) -> Option<Instant> {
-        if self.session.is_ended() {
-            Some(*self.ended_at.get_or_insert_with(now) + LAST_FRAMES_MAX)
-        } else {
-            self.session.next_deadline()
-        }
+        let is_ended = self.session.is_ended();
+        let give_up = self.unsent.as_mut().map(|unsent| {
+            if is_ended {
+                unsent.give_up = unsent.give_up.min(now() + LAST_FRAMES_MAX);
+            }
+            unsent.give_up
+        });
+        self.session.next_deadline().into_iter().chain(give_up).min()
     }
 
     fn on_deadline(&mut self) {
         self.late_frames = 0;
-        if self.session.is_ended() {
-            self.unsent = None;
+        if self.unsent.take_if(|unsent| now() >= unsent.give_up).is_some() {
             self.outbound.close();
-        } else {
-            self.session.on_deadline(now());
+            let reason = "the peer does not read what it is sent";
+            self.session.end(Refusal::new(StatusCode::Unavailable, reason));
         }
+        self.session.on_deadline(now());
     }
 
     fn on_arrival(&mut self, arrived: Arrived) {
@@ -253,7 +263,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn store(&self, import: Import) -> Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + 'a>>> {
+    fn store(&self, import: Import) -> Option<Waiting<'a, Result<(), Refusal>>> {
         let id = self.stream.as_ref().map(|stream| stream.id)?;
         let (Tools { service, board, .. }, ticket) = (self.tools, self.ticket());
         Some(Box::pin(async move { import::store(service, board, ticket, id, import).await }))
@@ -273,11 +283,19 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Stores that the peer ended a peering.
-async fn note_termination(service: &Service, stream: &Accepted<'_>) {
-    if let Err(error) = service.peer_terminated(stream.id, stream.remote_id.as_deref()).await {
-        // The peer may tell again when it is dialed; until then the operator sees the peering as lost.
-        error!(peer_id = %stream.id, %error, "the end of a peering could not be stored");
+/// Stores that the peer ended a peering; a failing store is tried again until the server stops, because the peer tells
+/// only once.
+pub(super) async fn note_termination(
+    service: &Service,
+    stop: &CancellationToken,
+    id: PeeringId,
+    remote_id: Option<&str>,
+) {
+    while let Err(error) = service.peer_terminated(id, remote_id).await {
+        error!(peer_id = %id, %error, "the end of a peering could not be stored, trying again");
+        if stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
+            return;
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use tonic::{Status, Streaming};
 
 use super::proto::peerstream::ReplicationMessage;
 
+/// Something that is waited for beside everything else.
+pub(super) type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Frames that wait between a session and the connection.
 const FRAMES_WAITING_MAX: usize = 16;
 
@@ -39,11 +42,18 @@ impl Outbound {
     }
 
     /// Waits for room and sends; `false` if the connection is gone. Giving up half-way sends nothing.
-    pub(super) async fn send(&self, message: Option<ReplicationMessage>) -> bool {
+    pub(super) async fn send(&self, message: Option<&ReplicationMessage>) -> bool {
         match (&self.frames, message) {
-            (Some(frames), Some(message)) => frames.send(message).await.is_ok(),
-            (None, Some(_)) => true,
             (_, None) => pending().await,
+            (None, Some(_)) => true,
+            // Cloned only when there is room, since a frame may be large and is asked for again and again.
+            (Some(frames), Some(message)) => match frames.reserve().await {
+                Ok(room) => {
+                    room.send(message.clone());
+                    true
+                }
+                Err(_) => false,
+            },
         }
     }
 
@@ -93,9 +103,9 @@ impl Answer {
 /// The direction in which we read.
 pub(super) enum Inbound {
     /// A dialer's call that was not answered yet.
-    Calling(Pin<Box<dyn Future<Output = Result<Streaming<ReplicationMessage>, Status>> + Send>>),
+    Calling(Waiting<'static, Result<Streaming<ReplicationMessage>, Status>>),
     /// Frames.
-    Reading(Streaming<ReplicationMessage>),
+    Reading(Box<Streaming<ReplicationMessage>>),
     /// Nothing more comes.
     Ended,
 }
@@ -103,7 +113,7 @@ pub(super) enum Inbound {
 /// Something that came in.
 pub(super) enum Arrived {
     Frame(ReplicationMessage),
-    Answered(Streaming<ReplicationMessage>),
+    Answered(Box<Streaming<ReplicationMessage>>),
     End(Result<(), Refusal>),
 }
 
@@ -112,7 +122,7 @@ impl Inbound {
     pub(super) async fn next(&mut self) -> Arrived {
         match self {
             Self::Calling(call) => match call.await {
-                Ok(stream) => Arrived::Answered(stream),
+                Ok(stream) => Arrived::Answered(Box::new(stream)),
                 Err(status) => Arrived::End(end_of(&status)),
             },
             Self::Reading(stream) => match stream.message().await {

@@ -26,9 +26,12 @@ mod wire;
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
+use crate::bounds::DRAIN_MAX;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::entropy::Entropy;
@@ -95,6 +98,9 @@ impl PeerStreams {
     pub(crate) async fn shutdown(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        // A peer that does not read may not keep the server from stopping.
+        if timeout(DRAIN_MAX, self.shared.tasks.wait()).await.is_err() {
+            warn!("streams were still open after {} s and are cut", DRAIN_MAX.as_secs());
+        }
     }
 }

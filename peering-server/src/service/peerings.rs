@@ -159,7 +159,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NotFound`] with the name as it was given.
     pub async fn read_peering(&self, given: &str) -> Result<Indexed<PeeringView>, ServiceError> {
-        let not_found = || ServiceError::NotFound(given.to_owned());
+        let not_found = || ServiceError::NotFound(foreign::echo(given).to_owned());
         let name = PeerName::parse(&given.to_lowercase()).map_err(|_| not_found())?;
         let record = self.store.get(&key::peering(&name)).await?.ok_or_else(not_found)?;
         let view = self.view(&record).await?;

@@ -24,8 +24,7 @@ type Outcome = Result<(), StoreError>;
 ///
 /// # Examples
 /// ```
-/// # #[cfg(feature = "testing")]
-/// # async fn example() {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// use std::sync::Arc;
 ///
 /// use peering_server::store::{Store, memory::MemoryStore, suite};
