@@ -1,8 +1,8 @@
 //! `peering quickstart`: two clusters on this machine become peers, every step explained.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +93,7 @@ impl Quickstart {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
         let home = tempfile::Builder::new()
             .prefix("peering-quickstart-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|source| QuickstartError::Prepare { path: std::env::temp_dir(), source })?;
         let mut clusters = Vec::new();
