@@ -4,23 +4,22 @@
 //! heartbeats; the session says when it has enough and reading must wait.
 
 use std::future::{Future, pending};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{
-    Action, Answer, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource, Session,
-    StatusCode, TrustBundle,
+    Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
+    Session, StatusCode, TrustBundle,
 };
-use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until, timeout, timeout_at};
+use tokio::task::coop::consume_budget;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Status;
 use tracing::{debug, error, warn};
 
-use super::Shared;
+use super::ends::{Arrived, Inbound, Outbound, Waiting};
 use super::import;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
@@ -28,13 +27,13 @@ use super::wire;
 use crate::service::Service;
 use crate::service::status::{StreamBoard, StreamTicket};
 
-/// Frames that wait between a session and the connection.
-pub(super) const FRAMES_WAITING_MAX: usize = 16;
-
+/// Frames read in a row although a deadline has passed. A process that slept finds the heartbeats that waited for it,
+/// of which there are a handful; a peer that never stops sending must not stop the clock.
+const LATE_FRAMES_MAX: u32 = 64;
 /// How long a frame may wait for the peer to read: as long as a peer may be silent.
 const UNSENT_MAX: Duration = HEARTBEAT_TIMEOUT;
-/// How long the status of a call may wait for the peer to read.
-const STATUS_MAX: Duration = Duration::from_secs(10);
+/// How long it may wait once the stream is over: nobody stays for a peer that does not read.
+const LAST_FRAMES_MAX: Duration = Duration::from_secs(1);
 /// Pause before the end of a peering is stored again after the store failed.
 const TERMINATION_PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,28 +43,6 @@ struct Unsent {
     give_up: Instant,
 }
 
-/// The direction in which we send.
-#[derive(Debug)]
-pub(super) enum Outbound {
-    /// Of an acceptor: frames, and at the end a status.
-    Acceptor(mpsc::Sender<Result<ReplicationMessage, Status>>),
-    /// Of a dialer: frames; dropping it is the half-close.
-    Dialer(mpsc::Sender<ReplicationMessage>),
-    /// Half-closed, or given up by the connection.
-    Closed,
-}
-
-impl Outbound {
-    /// Waits for room and sends; `false` if the connection is gone.
-    async fn send(&self, message: ReplicationMessage) -> bool {
-        match self {
-            Self::Acceptor(sender) => sender.send(Ok(message)).await.is_ok(),
-            Self::Dialer(sender) => sender.send(message).await.is_ok(),
-            Self::Closed => true,
-        }
-    }
-}
-
 /// Decides on an `Open`: what to answer, and for an accepted one which peering it is.
 pub(super) type Decision<'a> = Waiting<'a, (Answer, Option<Accepted<'a>>)>;
 
@@ -73,8 +50,10 @@ pub(super) type Decision<'a> = Waiting<'a, (Answer, Option<Accepted<'a>>)>;
 pub(super) struct Accepted<'a> {
     pub(super) place: Place<'a>,
     pub(super) id: PeeringId,
+    /// Of a stream that we dialed: the peer's id of the peering, in which the peer speaks of it.
+    pub(super) remote_id: Option<String>,
     /// Held until the stream ends.
-    pub(super) _admission: Option<crate::listen::AcceptedOpen>,
+    pub(super) admission: Option<crate::listen::AcceptedOpen>,
 }
 
 /// How a driven stream ended.
@@ -86,63 +65,28 @@ pub(super) struct Outcome {
     pub(super) active_for: Duration,
 }
 
-/// Something that is waited for beside everything else.
-type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// What the streams of a server work with.
+#[derive(Clone, Copy)]
+pub(super) struct Tools<'a> {
+    pub(super) service: &'a Service,
+    pub(super) board: &'a StreamBoard,
+    /// The server stops.
+    pub(super) stop: &'a CancellationToken,
+}
 
 /// Everything one stream works with.
 pub(super) struct Driver<'a> {
-    pub(super) session: Session,
-    pub(super) service: &'a Service,
-    pub(super) board: &'a StreamBoard,
-    stop: &'a CancellationToken,
-    pub(super) outbound: Outbound,
-    pub(super) inbound: Inbound,
-    pub(super) stream: Option<Accepted<'a>>,
-    pub(super) ticket: Option<StreamTicket>,
+    session: Session,
+    tools: Tools<'a>,
+    outbound: Outbound,
+    inbound: Inbound,
+    stream: Option<Accepted<'a>>,
     connected_at: Option<Instant>,
     deciding: Option<Decision<'a>>,
     storing: Option<Waiting<'a, Result<(), Refusal>>>,
     unsent: Option<Unsent>,
-}
-
-/// The direction in which we read.
-pub(super) enum Inbound {
-    /// A dialer's call that was not answered yet.
-    Calling(Waiting<'static, Result<Streaming<ReplicationMessage>, Status>>),
-    /// Frames.
-    Reading(Box<Streaming<ReplicationMessage>>),
-    /// Nothing more comes.
-    Ended,
-}
-
-enum Arrived {
-    Frame(ReplicationMessage),
-    Answered(Box<Streaming<ReplicationMessage>>),
-    End(Result<(), Refusal>),
-}
-
-impl Inbound {
-    async fn next(&mut self) -> Arrived {
-        match self {
-            Self::Calling(call) => match call.await {
-                Ok(stream) => Arrived::Answered(Box::new(stream)),
-                Err(status) => Arrived::End(end_of(&status)),
-            },
-            Self::Reading(stream) => match stream.message().await {
-                Ok(Some(message)) => Arrived::Frame(message),
-                Ok(None) => Arrived::End(Ok(())),
-                Err(status) => Arrived::End(end_of(&status)),
-            },
-            Self::Ended => pending().await,
-        }
-    }
-}
-
-fn end_of(status: &Status) -> Result<(), Refusal> {
-    match i32::from(status.code()) {
-        0 => Ok(()),
-        code => Err(Refusal::from_peer(code, status.message())),
-    }
+    late_frames: u32,
+    is_stopping: bool,
 }
 
 /// The time for sessions: tokio's, so that tests can move it.
@@ -151,20 +95,26 @@ pub(super) fn now() -> Instant {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(session: Session, shared: &'a Shared, outbound: Outbound, inbound: Inbound) -> Self {
+    /// Makes the driver of an acceptor's stream, or with `stream` of a dialer's.
+    pub(super) fn new(
+        session: Session,
+        tools: Tools<'a>,
+        outbound: Outbound,
+        inbound: Inbound,
+        stream: Option<Accepted<'a>>,
+    ) -> Self {
         Self {
             session,
-            service: &shared.service,
-            board: &shared.board,
-            stop: &shared.stop,
+            tools,
             outbound,
             inbound,
-            stream: None,
-            ticket: None,
+            stream,
             connected_at: None,
             deciding: None,
             storing: None,
             unsent: None,
+            late_frames: 0,
+            is_stopping: false,
         }
     }
 
@@ -172,10 +122,14 @@ impl<'a> Driver<'a> {
     pub(super) async fn run(mut self, decide: impl Fn(Open) -> Decision<'a>) -> Outcome {
         loop {
             if let Some(result) = self.act(&decide).await {
-                return self.finish(result).await;
+                return self.finish(result);
             }
             self.wait().await;
         }
+    }
+
+    fn ticket(&self) -> Option<StreamTicket> {
+        self.stream.as_ref().map(|stream| stream.place.ticket())
     }
 
     /// Does actions until one must wait or there are none; returns how the stream ended, if it did.
@@ -192,13 +146,13 @@ impl<'a> Driver<'a> {
                         }
                     }
                 }
-                Action::HalfClose => self.outbound = Outbound::Closed,
+                Action::HalfClose => self.outbound.close(),
                 Action::End(result) => return Some(result),
                 Action::Authorize(open) => self.deciding = Some(decide(open)),
                 Action::Store(import) => self.storing = self.store(import),
                 Action::PeerTerminated => {
-                    if let Some(id) = self.stream.as_ref().map(|stream| stream.id) {
-                        note_termination(self.service, self.stop, id).await;
+                    if let Some(Accepted { id, remote_id, .. }) = &self.stream {
+                        note_termination(self.tools.service, self.tools.stop, *id, remote_id.as_deref()).await;
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),
@@ -214,23 +168,28 @@ impl<'a> Driver<'a> {
 
     /// Waits for whatever happens next and gives it to the session.
     async fn wait(&mut self) {
-        let deadline = self.session.next_deadline();
+        if self.late_frames >= LATE_FRAMES_MAX {
+            return self.on_deadline();
+        }
+        let deadline = self.next_deadline();
         let is_reading = self.session.is_reading();
         tokio::select! {
             // Frames that have arrived count before deadlines that have passed.
             biased;
-            sent = send(&self.outbound, self.unsent.as_ref()), if self.unsent.is_some() => {
+            sent = self.outbound.send(self.unsent.as_ref().map(|unsent| &unsent.message)), if self.unsent.is_some() => {
                 self.unsent = None;
                 if !sent {
-                    self.outbound = Outbound::Closed;
-                    let reason = "the peer does not take what it is sent";
-                    self.session.on_end(Err(Refusal::new(StatusCode::Unavailable, reason)));
+                    // The call has ended; how it ended is still to be read.
+                    self.outbound.close();
                 }
+            }
+            () = self.tools.stop.cancelled(), if !self.is_stopping => {
+                self.is_stopping = true;
+                self.session.end(Refusal::shutting_down());
             }
             note = note(self.stream.as_mut()) => match note {
                 Note::Deleted => self.session.delete(now()),
                 Note::Replaced => self.session.replace(),
-                Note::ShuttingDown => self.session.end(Refusal::shutting_down()),
             },
             result = optional(&mut self.storing) => {
                 self.storing = None;
@@ -238,25 +197,50 @@ impl<'a> Driver<'a> {
             }
             (answer, accepted) = optional(&mut self.deciding) => {
                 self.deciding = None;
-                if let Some(accepted) = &accepted {
-                    self.ticket = Some(self.board.opened(accepted.id, true, self.service.now()));
-                }
                 self.stream = accepted;
                 self.session.answer(answer, now());
             }
-            arrived = self.inbound.next(), if is_reading => self.on_arrival(arrived),
-            () = until(deadline) => self.session.on_deadline(now()),
+            arrived = self.inbound.next(), if is_reading => {
+                self.late_frames = if deadline.is_some_and(|at| now() >= at) { self.late_frames + 1 } else { 0 };
+                self.on_arrival(arrived);
+                // A peer that never stops sending shares this thread with the others.
+                consume_budget().await;
+            }
+            () = until(deadline) => self.on_deadline(),
         }
+    }
+
+    /// Returns when something is due: what the session says, or giving up on a peer that does not read.
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let is_ended = self.session.is_ended();
+        let give_up = self.unsent.as_mut().map(|unsent| {
+            if is_ended {
+                unsent.give_up = unsent.give_up.min(now() + LAST_FRAMES_MAX);
+            }
+            unsent.give_up
+        });
+        self.session.next_deadline().into_iter().chain(give_up).min()
+    }
+
+    fn on_deadline(&mut self) {
+        self.late_frames = 0;
+        if self.unsent.take_if(|unsent| now() >= unsent.give_up).is_some() {
+            self.outbound.close();
+            let reason = "the peer does not read what it is sent";
+            self.session.end(Refusal::new(StatusCode::Unavailable, reason));
+        }
+        self.session.on_deadline(now());
     }
 
     fn on_arrival(&mut self, arrived: Arrived) {
         match arrived {
             Arrived::Frame(message) => {
                 let frame = wire::decode(message);
-                // A dialer that is told of the end and then refused must not read as connected in between.
-                let shows_life = matches!(frame, Frame::Request(_) | Frame::Response(_) | Frame::Heartbeat);
-                if let Some(ticket) = self.ticket.filter(|_| shows_life) {
-                    self.board.received(ticket, matches!(frame, Frame::Heartbeat), self.service.now());
+                // The others say nothing of a stream that runs; a refusal may begin with Terminated.
+                let is_heard = matches!(frame, Frame::Request(_) | Frame::Response(_) | Frame::Heartbeat);
+                if let (true, Some(ticket)) = (is_heard, self.ticket()) {
+                    let is_heartbeat = matches!(frame, Frame::Heartbeat);
+                    self.tools.board.received(ticket, is_heartbeat, self.tools.service.now());
                 }
                 self.session.on_frame(frame, now());
             }
@@ -269,32 +253,30 @@ impl<'a> Driver<'a> {
     }
 
     fn note_sent(&self, frame: &Frame) {
-        if let Some(ticket) = self.ticket {
-            self.board.sent(ticket, self.service.now());
+        if let Some(ticket) = self.ticket() {
+            self.tools.board.sent(ticket, self.tools.service.now());
             if let Frame::Response(response) = frame
-                && let peering_core::peerstream::Content::Resource(Resource::ExportedServiceList(names)) =
-                    &response.content
+                && let Content::Resource(Resource::ExportedServiceList(names)) = &response.content
             {
-                self.board.exported(ticket, names.clone());
+                self.tools.board.exported(ticket, names.clone());
             }
         }
     }
 
     fn store(&self, import: Import) -> Option<Waiting<'a, Result<(), Refusal>>> {
         let id = self.stream.as_ref().map(|stream| stream.id)?;
-        let (service, board, ticket) = (self.service, self.board, self.ticket);
+        let (Tools { service, board, .. }, ticket) = (self.tools, self.ticket());
         Some(Box::pin(async move { import::store(service, board, ticket, id, import).await }))
     }
 
-    async fn finish(mut self, result: Result<(), Refusal>) -> Outcome {
-        if let Some(ticket) = self.ticket {
+    fn finish(mut self, result: Result<(), Refusal>) -> Outcome {
+        if let Some(Accepted { place, admission, .. }) = self.stream.take() {
             let error = result.as_ref().err();
-            self.board.ended(ticket, error.map(|refusal| foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX)));
+            place.leave(error.map(|refusal| foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX)));
+            drop(admission);
         }
-        let outbound = std::mem::replace(&mut self.outbound, Outbound::Closed);
-        if let (Outbound::Acceptor(sender), Err(refusal)) = (outbound, &result) {
-            // If nobody takes it, nobody is there to be told.
-            let _ = timeout(STATUS_MAX, sender.send(Err(status_of(refusal)))).await;
+        if let Err(refusal) = &result {
+            self.outbound.end_with(status_of(refusal));
         }
         let active_for = self.connected_at.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
         Outcome { result, active_for }
@@ -303,12 +285,16 @@ impl<'a> Driver<'a> {
 
 /// Stores that the peer ended a peering; a failing store is tried again until the server stops, because the peer tells
 /// only once.
-pub(super) async fn note_termination(service: &Service, stop: &CancellationToken, id: PeeringId) {
-    while let Err(error) = service.peer_terminated(id).await {
+pub(super) async fn note_termination(
+    service: &Service,
+    stop: &CancellationToken,
+    id: PeeringId,
+    remote_id: Option<&str>,
+) {
+    while let Err(error) = service.peer_terminated(id, remote_id).await {
         error!(peer_id = %id, %error, "the end of a peering could not be stored, trying again");
-        tokio::select! {
-            () = sleep(TERMINATION_PAUSE) => {}
-            () = stop.cancelled() => return,
+        if stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
+            return;
         }
     }
 }
@@ -316,17 +302,6 @@ pub(super) async fn note_termination(service: &Service, stop: &CancellationToken
 /// Turns a refusal into the status that ends a call.
 pub(super) fn status_of(refusal: &Refusal) -> Status {
     Status::new(refusal.code.number().into(), refusal.message.clone())
-}
-
-/// Waits for room and sends; `false` if the connection is gone, or the peer has not read for too long.
-async fn send(outbound: &Outbound, unsent: Option<&Unsent>) -> bool {
-    match unsent {
-        Some(unsent) => {
-            let sent = timeout_at(unsent.give_up.into(), outbound.send(unsent.message.clone())).await;
-            sent.unwrap_or(false)
-        }
-        None => pending().await,
-    }
 }
 
 async fn note(stream: Option<&mut Accepted<'_>>) -> Note {

@@ -62,8 +62,8 @@ async fn a_socket_can_be_named_as_an_address() {
     absent.marking(site.data_dir().display().to_string(), "<dir>").expect(
         1,
         "",
-        "Error listing peerings: Get \"http://localhost/v1/peerings\": dial unix <dir>/api.sock.not: connect: no such file \
-         or directory\n",
+        "Error listing peerings: Get \"http://localhost/v1/peerings\": dial unix <dir>/api.sock.not: connect: no such \
+         file or directory\n",
     );
 }
 
