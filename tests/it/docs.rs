@@ -24,9 +24,9 @@ async fn every_command_of_the_readme_works_and_prints_what_stands_below_it() {
     }
     let mut console = Console::open(&program());
     for example in &examples {
-        console.run(example).await.unwrap();
+        console.run(example).await.unwrap_or_else(|problem| panic!("README.md, {problem}"));
     }
-    console.close().await.unwrap();
+    console.close().await.unwrap_or_else(|problem| panic!("README.md, {problem}"));
 }
 
 #[tokio::test]
