@@ -1,11 +1,11 @@
-//! Errors on the way out: the only file with status codes, each with its reason.
+//! Everything but success on the way out: the only file with status codes, each with its reason.
 
 use std::error::Error;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 use peering_core::api::body::BodyError;
 use peering_core::foreign;
@@ -119,6 +119,11 @@ pub(crate) fn method_not_allowed(request: &Request, allow: &'static str) -> Resp
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
+}
+
+/// Sends the caller of a path without its slash to the one with it, as the router of Consul does.
+pub(crate) fn moved(location: &'static str) -> Response {
+    (StatusCode::MOVED_PERMANENTLY, [(LOCATION, location)]).into_response()
 }
 
 /// Refuses a path that is no endpoint.

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::LOCATION;
+use axum::response::Response;
 
 use super::render;
 use crate::http::App;
 use crate::http::answer;
-use crate::http::error::HttpError;
+use crate::http::error::{HttpError, moved};
 use crate::http::extract::Asked;
 use crate::service::ServiceError;
 use crate::service::access::Action;
@@ -45,5 +43,5 @@ pub(crate) async fn without_name() -> HttpError {
 }
 
 pub(crate) async fn without_slash() -> Response {
-    (StatusCode::MOVED_PERMANENTLY, [(LOCATION, "/v1/peering/")]).into_response()
+    moved("/v1/peering/")
 }
