@@ -122,11 +122,9 @@ impl Process {
     pub async fn end(mut self, signal: Signal) -> Ended {
         self.signal(signal);
         match timeout(END_MAX, self.child.wait()).await {
-            Ok(status) => Ended {
-                status: status.unwrap(),
-                stdout: self.stdout.whole().await,
-                stderr: self.stderr.whole().await,
-            },
+            Ok(status) => {
+                Ended { status: status.unwrap(), stdout: self.stdout.whole().await, stderr: self.stderr.whole().await }
+            }
             Err(_) => panic!("still runs {END_MAX:?} after {signal:?}\n{self:?}"),
         }
     }
