@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 use peering_core::api::body::BodyError;
 use peering_core::foreign;
+use peering_core::token::VerifyError;
 use tracing::{debug, error};
 
 use crate::service::ServiceError;
@@ -49,6 +50,8 @@ impl From<ServiceError> for HttpError {
         let status = match &error {
             // Consul answers 403 so that callers know to generate a new token.
             ServiceError::NewTokenNeeded(_) | ServiceError::Denied(_) => StatusCode::FORBIDDEN,
+            // Consul's tokens have no end; one of ours that ended needs what a spent one needs.
+            ServiceError::TokenRefused(VerifyError::Expired { .. }) => StatusCode::FORBIDDEN,
             ServiceError::NotFound(_) => StatusCode::NOT_FOUND,
             // The first failure decides, as in Consul.
             ServiceError::Exchange(failure) => match failure.first_code() {

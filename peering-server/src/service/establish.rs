@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use peering_core::address::ServerAddress;
+use peering_core::gojson::go_quoted;
 use peering_core::id::PeeringId;
 use peering_core::meta::Meta;
 use peering_core::name::PeerName;
@@ -131,7 +132,8 @@ fn multi_error(failures: &[(String, CallError)]) -> String {
         count => format!("{count} errors occurred:\n"),
     };
     for (address, error) in failures {
-        text.push_str(&format!("\t* failed to exchange peering secret through address {address:?}: {error}\n"));
+        let address = go_quoted(address);
+        text.push_str(&format!("\t* failed to exchange peering secret through address {address}: {error}\n"));
     }
     text.push('\n');
     text
