@@ -63,6 +63,9 @@ pub const DIAL_RESOLVED_MAX: usize = 8;
 /// Time between two looks at the clock by whoever renews a leaf: the longest that a clock moved by hand goes unnoticed.
 pub const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Longest exchange of an establishment secret, on either side: the answer waits for one commit.
+pub const EXCHANGE_MAX: Duration = Duration::from_secs(10);
+
 /// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
 /// cluster has.
 pub const COMMIT_ATTEMPTS_MAX: u32 = 64;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use peering_server::config::env::{PREFIX, VARIABLES};
 use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
 use peering_server::server::Server as Running;
@@ -13,7 +14,7 @@ use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
-use crate::world::World;
+use crate::world::{Environment, World};
 
 /// Flags of `server`.
 #[derive(Debug, Args)]
@@ -94,7 +95,8 @@ impl Server {
         let check = self.check;
         let environment = world.environment;
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
-        let (weaker, mistakes) = Settings::from_env(look_up);
+        let (weaker, mut mistakes) = Settings::from_env(look_up);
+        mistakes.extend(unreadable(environment));
         let mut settings = self.into_settings().or(weaker);
         if settings.data_dir.is_none() {
             settings.data_dir = current_uid().ok().and_then(|uid| default_data_dir(environment, uid));
@@ -139,6 +141,15 @@ fn all_or_nothing(mut mistakes: Vec<Mistake>, resolved: Result<Config, Mistakes>
             Err(Mistakes(mistakes))
         }
     }
+}
+
+/// Finds variables that are no text: to pass them over would start a server with other settings than were meant.
+fn unreadable(environment: Environment<'_>) -> impl Iterator<Item = Mistake> + '_ {
+    VARIABLES.iter().filter_map(move |(name, _)| {
+        let value = environment(&format!("{PREFIX}{name}"))?;
+        let problem = format!("{PREFIX}{name} is not UTF-8 text");
+        value.to_str().is_none().then_some(Mistake { setting: "environment", problem })
+    })
 }
 
 async fn serve(config: Config, world: &mut World<'_>) -> Result<(), CommandError> {

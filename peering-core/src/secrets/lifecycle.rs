@@ -28,12 +28,11 @@ pub(super) fn store_trust_bundle(
         }
         Some(_) => {}
         None => {
-            if let Some(previous) = domain.previous.take()
-                && previous != got
-            {
+            let changed = domain.previous.take().filter(|previous| *previous != got);
+            if let Some(previous) = &changed {
                 draft.tell(peering, What::TrustDomainChanged { from: previous.clone(), to: got.clone() });
-                domain.changed_from = Some(previous);
             }
+            domain.changed_from = changed;
             domain.current = Some(got);
         }
     }

@@ -98,7 +98,9 @@ fn split_advertised(text: &str) -> Option<(String, Option<u16>)> {
     }
     if text.contains(':') {
         let address = peering_core::address::ServerAddress::parse(text).ok()?;
-        return (!address.host().is_empty()).then(|| (address.host().to_owned(), Some(address.port())));
+        let is_wildcard = address.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        let is_host = !address.host().is_empty() && !is_wildcard;
+        return is_host.then(|| (address.host().to_owned(), Some(address.port())));
     }
     let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     is_name.then(|| (text.to_owned(), None))
@@ -288,7 +290,7 @@ mod tests {
         assert_eq!(split_advertised("host:1"), Some(("host".into(), Some(1))));
         assert_eq!(split_advertised("2001:db8::1"), Some(("2001:db8::1".into(), None)));
         assert_eq!(split_advertised("[2001:db8::1]:5"), Some(("2001:db8::1".into(), Some(5))));
-        for bad in ["", "0.0.0.0", "a b", "host:0", "http://host", ":1"] {
+        for bad in ["", "0.0.0.0", "0.0.0.0:8503", "[::]:8503", "a b", "host:0", "http://host", ":1"] {
             assert_eq!(split_advertised(bad), None, "{bad}");
         }
     }

@@ -1,7 +1,5 @@
 //! Everything but success on the way out: the only file with status codes, each with its reason.
 
-use std::error::Error;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +10,7 @@ use peering_core::foreign;
 use peering_core::token::VerifyError;
 use tracing::{debug, error};
 
+use crate::causes::chain;
 use crate::service::ServiceError;
 use crate::service::establish::CallCode;
 
@@ -31,6 +30,13 @@ impl HttpError {
     /// The caller is a browser page or a name that is not ours.
     pub(crate) fn forbidden(text: impl Into<String>) -> Self {
         Self { status: StatusCode::FORBIDDEN, text: text.into() }
+    }
+
+    /// A handler broke off: a fault of ours, which the log tells.
+    pub(crate) fn broken(cause: &dyn std::error::Error) -> Self {
+        error!(cause = chain(cause), "Request error");
+        let text = "the request broke off; the server's log has the cause".to_owned();
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, text }
     }
 
     /// The body is longer than any request of ours.
@@ -79,18 +85,6 @@ impl From<ServiceError> for HttpError {
             }
         }
     }
-}
-
-/// Joins an error and everything below it.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl IntoResponse for HttpError {

@@ -14,6 +14,7 @@ mod extract;
 mod guard;
 mod v1;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
@@ -25,6 +26,7 @@ use http::header::{HeaderValue, VARY};
 
 use crate::bounds::BODY_BYTES_MAX;
 use crate::service::Service;
+use error::HttpError;
 
 /// What handlers share.
 pub(crate) struct App {
@@ -61,6 +63,16 @@ fn only(allow: &'static str, methods: MethodRouter<Arc<App>>) -> MethodRouter<Ar
         .on(MethodFilter::OPTIONS, move || async move { error::options(allow) })
         .on(MethodFilter::HEAD, move |request: Request| async move { error::method_not_allowed(&request, allow) })
         .fallback(move |request: Request| async move { error::method_not_allowed(&request, allow) })
+}
+
+/// Runs a change to its end, even if the caller hangs up meanwhile: half of it would cost a token.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, crate::service::ServiceError>> + Send + 'static,
+) -> Result<T, HttpError> {
+    match tokio::spawn(change).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(broken) => Err(HttpError::broken(&broken)),
+    }
 }
 
 /// Adds the headers that every registered endpoint of Consul sends.

@@ -17,6 +17,7 @@ use super::driver::{self, Accepted, Decision, Driver};
 use super::ends::{Frames, Inbound, Outbound};
 use super::proto::peerstream::peer_stream_service_server::PeerStreamService;
 use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
+use crate::causes::chain;
 use crate::listen::ConnectionGuard;
 use crate::listen::grpc::PeerConnection;
 use crate::service::ServiceError;
@@ -132,7 +133,7 @@ fn open_refusal(peer_id: &str, error: &OpenError) -> (Refusal, bool) {
         OpenError::Refused(secrets::Refusal::Stream) => (Refusal::invalid_stream_secret(), false),
         OpenError::Refused(other) => (Refusal::new(StatusCode::Internal, other.to_string()), false),
         OpenError::Store(cause) => {
-            error!(error = %cause, "a stream secret could not be checked or promoted");
+            error!(error = chain(cause), "a stream secret could not be checked or promoted");
             (Refusal::promotion_not_stored(cause), false)
         }
     }
@@ -143,7 +144,7 @@ fn exchange_status(error: &ServiceError) -> Status {
         ServiceError::Refused(secrets::Refusal::Establishment(_)) => Status::permission_denied(error.to_string()),
         ServiceError::PeeringId(_) => Status::internal(error.to_string()),
         other => {
-            error!(error = %other, "an establishment secret could not be exchanged");
+            error!(error = chain(other), "an establishment secret could not be exchanged");
             Status::internal(format!("failed to persist peering secret: {other}"))
         }
     }

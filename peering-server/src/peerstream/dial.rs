@@ -14,9 +14,10 @@ use tonic::Request;
 use tracing::{info, warn};
 
 use super::Shared;
-use super::channel::{self, chain};
+use super::channel;
 use super::driver::{self, Accepted, Driver, Outcome};
 use super::ends::{Inbound, Outbound};
+use crate::causes::chain;
 use crate::entropy::fraction;
 use crate::service::dial_target::{DialTarget, Fingerprint};
 
@@ -36,7 +37,7 @@ pub(super) async fn run(
             Ok(Some(target)) => target,
             Ok(None) => return,
             Err(error) => {
-                warn!(peer_id = %id, %error, "error fetching addresses");
+                warn!(peer_id = %id, error = chain(&error), "error fetching addresses");
                 let delay = redial.after(StatusCode::Internal, Duration::ZERO, jitter(&shared));
                 over.run_until_cancelled(sleep(delay.unwrap_or_default())).await;
                 continue;
@@ -52,7 +53,8 @@ pub(super) async fn run(
         };
         attempt += 1;
         let refusal = match outcome.result {
-            Ok(()) => return,
+            // If the record leads to another peering by now, that one is dialed.
+            Ok(()) => continue,
             Err(_) if over.is_cancelled() => return,
             Err(refusal) => refusal,
         };

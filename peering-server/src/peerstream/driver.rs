@@ -24,6 +24,7 @@ use super::import;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
 use super::wire;
+use crate::causes::chain;
 use crate::service::Service;
 use crate::service::status::{StreamBoard, StreamTicket};
 
@@ -292,7 +293,7 @@ pub(super) async fn note_termination(
     remote_id: Option<&str>,
 ) {
     while let Err(error) = service.peer_terminated(id, remote_id).await {
-        error!(peer_id = %id, %error, "the end of a peering could not be stored, trying again");
+        error!(peer_id = %id, error = chain(&error), "the end of a peering could not be stored, trying again");
         if stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
             return;
         }

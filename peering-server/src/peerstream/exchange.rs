@@ -6,12 +6,15 @@ use async_trait::async_trait;
 use peering_core::foreign;
 use peering_core::peerstream::PEER_MESSAGE_CHARS_MAX;
 use peering_core::secret::StreamSecret;
+use tokio::time::timeout;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Request, Status};
 
 use super::accept::REDEMPTION_KEY;
-use super::channel::{self, chain};
+use super::channel;
 use super::proto::peerstream::ExchangeSecretRequest;
+use crate::bounds::EXCHANGE_MAX;
+use crate::causes::chain;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::service::establish::{CallCode, CallError, ExchangeAsk, ExchangeClient};
@@ -35,7 +38,11 @@ impl ExchangeClient for GrpcExchange {
         let redemption = AsciiMetadataValue::try_from(ask.redemption.expose())
             .map_err(|_| CallError { code: CallCode::Internal, message: "the redemption is not ASCII".to_owned() })?;
         request.metadata_mut().insert(REDEMPTION_KEY, redemption);
-        let answer = client.exchange_secret(request).await.map_err(|status| call_error(&status))?;
+        let answer = timeout(EXCHANGE_MAX, client.exchange_secret(request)).await.map_err(|_| CallError {
+            code: CallCode::Unavailable,
+            message: format!("no answer within {} s", EXCHANGE_MAX.as_secs()),
+        })?;
+        let answer = answer.map_err(|status| call_error(&status))?;
         Ok(StreamSecret::from_text(answer.into_inner().stream_secret))
     }
 }

@@ -7,6 +7,7 @@ use peering_core::secrets;
 use peering_core::trust::TrustBundle;
 use tracing::error;
 
+use crate::causes::chain;
 use crate::service::status::{StreamBoard, StreamTicket};
 use crate::service::{Service, ServiceError};
 
@@ -62,7 +63,7 @@ fn refusal_of(id: PeeringId, error: &ServiceError) -> Refusal {
         }
         ServiceError::Refused(refused) => Refusal::new(StatusCode::Internal, refused.to_string()),
         other => {
-            error!(peer_id = %id, error = %other, "a resource of the peer could not be stored");
+            error!(peer_id = %id, error = chain(other), "a resource of the peer could not be stored");
             Refusal::new(StatusCode::Internal, other.to_string())
         }
     }

@@ -2,12 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
 use peering_core::id::PeeringId;
 use peering_core::peering::{Peering, Stored};
 use peering_core::secrets::{Command, IssuedToken};
 
+use tracing::warn;
+
 use super::records::Target;
 use super::{Service, ServiceError};
+use crate::causes::chain;
 use crate::bounds::{TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
 use crate::store::record::{Tombstone, decode};
 use crate::store::{Commit, Txn, Write, key};
@@ -34,8 +38,11 @@ impl Service {
             let page = self.store.range(&prefix, TOKEN_ROWS_A_COMMIT, None).await?;
             let mut txn = Txn::default();
             for record in &page.records {
-                let issued: IssuedToken = decode(&record.key, &record.value)?;
-                txn.writes.push(Write::Delete(key::token_secret(&issued.secret)));
+                match decode::<IssuedToken>(&record.key, &record.value) {
+                    Ok(issued) => txn.writes.push(Write::Delete(key::token_secret(&issued.secret))),
+                    // One damaged row may not keep a peering from going.
+                    Err(cause) => warn!(key = record.key, cause = chain(&cause), "a token cannot be read and goes unread"),
+                }
                 txn.writes.push(Write::Delete(record.key.clone()));
             }
             if txn.writes.is_empty() {
@@ -63,8 +70,13 @@ impl Service {
             let page = self.store.range(key::TOMBSTONES, TOMBSTONE_ROWS_A_COMMIT, after.as_deref()).await?;
             after = page.records.last().map(|record| record.key.clone());
             for record in page.records {
-                let tombstone: Tombstone = decode(&record.key, &record.value)?;
-                kept.push((tombstone.deleted_at, record.key));
+                match decode::<Tombstone>(&record.key, &record.value) {
+                    Ok(tombstone) => kept.push((tombstone.deleted_at, record.key)),
+                    Err(cause) => {
+                        warn!(key = record.key, cause = chain(&cause), "a tombstone cannot be read and goes first");
+                        kept.push((Timestamp::MIN, record.key));
+                    }
+                }
             }
             if !page.more {
                 break;

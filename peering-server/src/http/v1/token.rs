@@ -8,7 +8,7 @@ use peering_core::api::body::decode_generate_token;
 use peering_core::api::v1::GenerateTokenResponse;
 use peering_core::duration::GoDuration;
 
-use crate::http::App;
+use crate::http::{App, to_its_end};
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::{self, Asked};
@@ -38,7 +38,8 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
     })?;
     app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
     let warnings = app.service.address_warnings(checked.external_addresses());
-    let peering_token = app.service.generate_token(checked).await?;
+    let service = Arc::clone(&app.service);
+    let peering_token = to_its_end(async move { service.generate_token(checked).await }).await?;
     let response = answer::json(&app, &asked, &GenerateTokenResponse { peering_token });
     Ok(answer::with_warnings(response, &warnings))
 }
