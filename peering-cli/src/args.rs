@@ -15,7 +15,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{delete, establish, generate_token, list, read, version};
+use crate::commands::{delete, establish, generate_token, inspect, list, read, version};
 #[cfg(feature = "server")]
 use crate::commands::{quickstart, server};
 
@@ -35,6 +35,10 @@ use crate::commands::{quickstart, server};
   Use a token that the other cluster made:
 
       $ peering establish -name cluster-01 -peering-token-file token.txt -wait 30s
+
+  See what is in a token before using it:
+
+      $ peering inspect token.txt
 
   See which peers there are, and one in detail:
 
@@ -61,6 +65,7 @@ pub(crate) enum Verb {
     List(list::List),
     Read(read::Read),
     Delete(delete::Delete),
+    Inspect(inspect::Inspect),
     Version(version::Version),
     #[cfg(feature = "server")]
     Server(Box<server::Server>),

@@ -5,6 +5,7 @@ pub(crate) mod error;
 pub(crate) mod establish;
 pub(crate) mod format;
 pub(crate) mod generate_token;
+pub(crate) mod inspect;
 pub(crate) mod list;
 #[cfg(feature = "server")]
 pub(crate) mod quickstart;

@@ -10,6 +10,7 @@
 //!     ["version".into()],
 //!     &mut World {
 //!         environment: &|_| None,
+//!         clock: &|| jiff::Timestamp::UNIX_EPOCH,
 //!         stdin: &mut std::io::empty(),
 //!         output: Output::new(&mut stdout, &mut stderr),
 //!     },
@@ -40,7 +41,7 @@ use self::commands::error::CommandError;
 pub use self::data_dir::{current_uid, default_data_dir, own_socket};
 pub use self::exit::Exit;
 pub use self::output::{Output, OutputError};
-pub use self::world::{Environment, World};
+pub use self::world::{Clock, Environment, World};
 
 /// Runs the program on the arguments, environment and standard streams of this process.
 #[must_use]
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
     let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
     let mut world = World {
         environment: &|name| std::env::var_os(name),
+        clock: &jiff::Timestamp::now,
         stdin: &mut std::io::stdin(),
         output: Output::new(&mut stdout, &mut stderr),
     };
@@ -106,6 +108,7 @@ fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
         Verb::List(verb) => verb.run(world),
         Verb::Read(verb) => verb.run(world),
         Verb::Delete(verb) => verb.run(world),
+        Verb::Inspect(verb) => verb.run(world),
         Verb::Version(verb) => verb.run(world),
         #[cfg(feature = "server")]
         Verb::Server(verb) => verb.run(world),

@@ -1,6 +1,7 @@
 //! The whole program against canned servers: what it sends, what it prints, how it exits.
 
 mod flags;
+mod inspect;
 mod mock;
 mod redirects;
 mod tls;
@@ -13,6 +14,9 @@ use std::ffi::OsString;
 use std::io::Read;
 
 use crate::{Exit, Output, World, run};
+
+/// When every run takes place.
+const NOW: &str = "2030-06-01T00:00:00Z";
 
 /// What a run left behind.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +40,7 @@ pub(crate) fn peering_with(words: &[&str], variables: &[(&str, &str)], stdin: &m
         words.iter().map(OsString::from),
         &mut World {
             environment: &|name| variables.get(name).cloned(),
+            clock: &|| NOW.parse().unwrap(),
             stdin,
             output: Output::new(&mut stdout, &mut stderr),
         },

@@ -3,15 +3,22 @@
 use std::ffi::OsString;
 use std::io::Read;
 
+use jiff::Timestamp;
+
 use crate::output::Output;
 
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// The environment, the standard streams: all that a verb sees of the process.
+/// Tells the time.
+pub type Clock<'a> = &'a dyn Fn() -> Timestamp;
+
+/// The environment, the clock, the standard streams: all that a verb sees of the process.
 pub struct World<'a> {
     /// Environment variables.
     pub environment: Environment<'a>,
+    /// The clock.
+    pub clock: Clock<'a>,
     /// Standard input.
     pub stdin: &'a mut dyn Read,
     /// Standard output and error.

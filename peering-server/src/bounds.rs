@@ -63,6 +63,18 @@ pub const DIAL_RESOLVED_MAX: usize = 8;
 /// Time between two looks at the clock by whoever renews a leaf: the longest that a clock moved by hand goes unnoticed.
 pub const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
+/// cluster has.
+pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
+/// Most events that wait for a consumer before writes are refused: about a gigabyte in the store.
+pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
+/// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
+pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
+/// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
+pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// Most tombstones kept, the newest.
+pub const TOMBSTONES_MAX: usize = 10_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,15 +89,3 @@ mod tests {
         const { assert!(TOKEN_BYTES_MAX * 2 <= BODY_BYTES_MAX) };
     }
 }
-
-/// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
-/// cluster has.
-pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
-/// Most events that wait for a consumer before writes are refused: about a gigabyte in the store.
-pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
-/// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
-pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
-/// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
-pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
-/// Most tombstones kept, the newest.
-pub const TOMBSTONES_MAX: usize = 10_000;

@@ -1,4 +1,11 @@
 //! The one test binary: a list of modules with one line each.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how tests speak")]
+
+mod cli;
 mod conformance_doc;
+mod docs;
 mod http;
+mod scenario;
+mod tidy;
+mod under_test;

@@ -1,11 +1,15 @@
-//! Harness: clusters in this process, links between them that can be held and cut, and a client for each edge.
-//!
-//! It speaks as tests do: what goes wrong is a panic that says what was expected and what was found.
-#![allow(clippy::unwrap_used, reason = "a harness speaks by panicking, as the tests that use it do")]
+//! Harness: clusters in this process or in processes of their own, links between them, and a client for each edge.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a harness speaks")]
 
 pub mod cluster;
 pub mod eventually;
 pub mod hand;
 pub mod http;
+pub mod leaks;
 pub mod link;
+pub mod process;
+pub mod program;
+pub mod redact;
+pub mod site;
 pub mod token;

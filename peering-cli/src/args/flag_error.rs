@@ -34,9 +34,9 @@ pub(crate) enum FlagError {
         /// Why it is refused.
         reason: String,
     },
-    /// The verb takes no such word.
-    #[error("unexpected argument: {0}")]
-    Unexpected(String),
+    /// The verb takes fewer words. The word is not repeated, since it may be part of a token.
+    #[error("too many arguments: put a token that has blanks into quotes")]
+    TooMany,
     /// An argument is not UTF-8.
     #[error("an argument is not valid UTF-8")]
     NotText,
@@ -58,7 +58,7 @@ impl From<clap::Error> for FlagError {
         let flag = arg.split([' ', '=']).next().unwrap_or_default().trim_start_matches('-').to_owned();
         match error.kind() {
             ErrorKind::UnknownArgument if arg.starts_with('-') => Self::NotDefined(flag),
-            ErrorKind::UnknownArgument => Self::Unexpected(arg),
+            ErrorKind::UnknownArgument => Self::TooMany,
             ErrorKind::InvalidUtf8 => Self::NotText,
             ErrorKind::ValueValidation => Self::InvalidValue {
                 flag,

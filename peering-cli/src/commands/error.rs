@@ -39,6 +39,15 @@ pub(crate) enum CommandError {
         /// Why.
         source: ClientError,
     },
+    /// There is nothing to inspect.
+    #[error("Missing the token to inspect: give the token, its file, or - for standard input")]
+    MissingToken,
+    /// The inspected token cannot be used; the report says why.
+    #[error("The token cannot be used")]
+    Unusable,
+    /// The same, when a file may have been meant.
+    #[error("The token cannot be used; there is no file of that name either")]
+    UnusableNoFile,
     /// The peering token is given twice.
     #[error("Only one of -peering-token and -peering-token-file can be given")]
     TwoTokens,

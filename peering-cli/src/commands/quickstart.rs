@@ -1,8 +1,8 @@
 //! `peering quickstart`: two clusters on this machine become peers, every step explained.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +93,7 @@ impl Quickstart {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
         let home = tempfile::Builder::new()
             .prefix("peering-quickstart-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|source| QuickstartError::Prepare { path: std::env::temp_dir(), source })?;
         let mut clusters = Vec::new();
@@ -114,7 +115,7 @@ impl Quickstart {
         let [(first_dc, first_peer), (second_dc, second_peer)] = CLUSTERS;
         let [first, second] = clusters else { return Ok(()) };
         let mut say = |text: String| world.output.result(&text);
-        say(format!("1. Two clusters run on this machine, each with a certificate authority of its own:"))?;
+        say("1. Two clusters run on this machine, each with a certificate authority of its own:".to_owned())?;
         for (cluster, (datacenter, _)) in clusters.iter().zip(CLUSTERS) {
             say(format!("     {datacenter}  HTTP API {}  peers {}", http_url(cluster), cluster.peer_address()))?;
         }

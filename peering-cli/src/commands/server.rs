@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use peering_server::config::{Config, LogFormat, LogLevel, Settings};
+use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
 use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
+use crate::data_dir::{current_uid, default_data_dir};
 use crate::world::World;
 
 /// Flags of `server`.
@@ -93,8 +94,12 @@ impl Server {
         let check = self.check;
         let environment = world.environment;
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
-        let weaker = Settings::from_env(look_up).map_err(peering_server::config::Mistakes)?;
-        let config = self.into_settings().or(weaker).resolve(look_up)?;
+        let (weaker, mistakes) = Settings::from_env(look_up);
+        let mut settings = self.into_settings().or(weaker);
+        if settings.data_dir.is_none() {
+            settings.data_dir = current_uid().ok().and_then(|uid| default_data_dir(environment, uid));
+        }
+        let config = all_or_nothing(mistakes, settings.resolve())?;
         if check {
             return Ok(world.output.result("The settings are good.")?);
         }
@@ -120,6 +125,18 @@ impl Server {
             dial_deny: self.dial_deny,
             log_level: self.log_level,
             log_format: self.log_format,
+        }
+    }
+}
+
+/// Passes checked settings on only if no mistake was made anywhere.
+fn all_or_nothing(mut mistakes: Vec<Mistake>, resolved: Result<Config, Mistakes>) -> Result<Config, Mistakes> {
+    match resolved {
+        Ok(config) if mistakes.is_empty() => Ok(config),
+        Ok(_) => Err(Mistakes(mistakes)),
+        Err(Mistakes(more)) => {
+            mistakes.extend(more);
+            Err(Mistakes(mistakes))
         }
     }
 }

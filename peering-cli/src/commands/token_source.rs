@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use peering_core::token::TOKEN_BYTES_MAX;
+
 use crate::args::hidden::HiddenText;
 use crate::bounded;
 use crate::commands::error::CommandError;
 use crate::world::World;
 
-/// Most bytes that are read: twice the longest token that any server of ours accepts, which leaves room for line ends.
-pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Most bytes that are read: twice the longest token, which leaves room for line ends.
+pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 2 * TOKEN_BYTES_MAX as u64;
 
 /// Reads the token in a file, or on standard input for `-`, without the blanks around it.
 ///

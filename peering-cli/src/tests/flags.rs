@@ -113,16 +113,27 @@ fn required_flags_are_checked_in_consul_s_order_and_nothing_is_sent() {
         (&["read", "-name", ""], "Missing the required -name flag"),
         (&["read", "foo"], "Missing the required -name flag"),
         (&["delete"], "Missing the required -name flag"),
-        // Cases 50 and 51 of the list of compatibility cases.
-        (&["establish", "-name", "x"], "Missing the required -peering-token flag"),
         (&["establish", "-name", "x", "-peering-token", ""], "Missing the required -peering-token flag"),
-        (&["read", "-name", "x", "-format", "toml"], format),
         (&["list", "-format", "toml"], format),
         (&["generate-token", "-name", "x", "-format", ""], format),
     ] {
         assert_eq!(peering(words, &variables), failed(message), "{words:?}");
     }
     assert!(server.seen().is_empty());
+}
+
+#[test]
+fn api_case_50_establish_needs_a_token_and_sends_nothing_without() {
+    let server = Mock::always(200, "{}");
+    let ran = peering(&["establish", "-name", "x", "-http-addr", &server.address], &[]);
+    assert_eq!(ran, failed("Missing the required -peering-token flag"));
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn api_case_51_an_unknown_format_is_refused() {
+    let ran = peering(&["read", "-name", "x", "-format", "toml"], &[]);
+    assert_eq!(ran, failed("Invalid format, valid formats are {json|pretty}"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::foreign::{ECHO_BYTES_MAX, echo};
+use crate::foreign::echo;
 
 /// Most characters kept of a message that a peer sent: it is shown to an operator, not to a program.
 pub const PEER_MESSAGE_CHARS_MAX: usize = 256;
@@ -77,7 +77,7 @@ impl StatusCode {
 /// Why a stream ended or an import was refused, as it crosses the wire.
 ///
 /// # Security
-/// The text may repeat what a peer sent, up to [`ECHO_BYTES_MAX`]; escape it in logs. It never holds a secret.
+/// The text may repeat what a peer sent, up to [`ECHO_BYTES_MAX`](crate::foreign::ECHO_BYTES_MAX); escape it in logs. It never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message} (code {})", .code.number())]
 pub struct Refusal {
@@ -196,6 +196,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foreign::ECHO_BYTES_MAX;
 
     #[test]
     fn codes_keep_their_numbers() {

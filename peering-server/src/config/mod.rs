@@ -9,8 +9,6 @@ use std::path::PathBuf;
 use peering_core::name::Datacenter;
 use thiserror::Error;
 
-pub use resolve::default_data_dir;
-
 /// Settings as they were given: every one may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {

@@ -1,7 +1,6 @@
 //! Turns raw settings into a checked configuration, and reports every mistake at once.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use peering_core::name::Datacenter;
@@ -12,21 +11,6 @@ use super::{Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings,
 const HTTP_PORT: u16 = 8500;
 /// Port of the peer listener, as Consul's gRPC over TLS.
 const PEER_PORT: u16 = 8503;
-
-/// Returns where a server keeps its data if nobody says: `/var/lib/peering` for root, else below the user's state
-/// directory. `None` if there is no home either.
-#[must_use]
-pub fn default_data_dir(look_up: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    // The owner of a process's own directory under /proc is its effective user.
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
-    if is_root {
-        return Some(PathBuf::from("/var/lib/peering"));
-    }
-    let absolute = |name: &str| look_up(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .map(|state| state.join("peering"))
-}
 
 struct Resolver {
     mistakes: Vec<Mistake>,
@@ -121,18 +105,18 @@ fn split_advertised(text: &str) -> Option<(String, Option<u16>)> {
 }
 
 impl Settings {
-    /// Checks settings and fills in defaults; `look_up` reads an environment variable.
+    /// Checks settings and fills in defaults. There is none for the data directory: that is for the program to say.
     ///
     /// # Errors
     /// [`Mistakes`], all of them.
-    pub fn resolve(self, look_up: impl Fn(&str) -> Option<String>) -> Result<Config, Mistakes> {
+    pub fn resolve(self) -> Result<Config, Mistakes> {
         let mut resolver = Resolver { mistakes: Vec::new() };
         let dev = self.dev.unwrap_or(false);
         let datacenter = Datacenter::parse(self.datacenter.as_deref().unwrap_or("dc1"))
             .map_err(|error| resolver.mistake("datacenter", error.to_string()))
             .ok();
         resolver.acl(self.acl.as_deref(), dev);
-        let data_dir = self.data_dir.or_else(|| default_data_dir(look_up));
+        let data_dir = self.data_dir;
         let store = resolver.store(self.store.as_deref(), dev, data_dir.clone(), self.keyring);
         let level = [
             ("error", LogLevel::Error),
@@ -215,7 +199,7 @@ impl Resolver {
                     StoreChoice::Sqlite { data_dir, keyring }
                 }
                 None => {
-                    self.mistake("data-dir", "there is no home directory to put it in: give -data-dir");
+                    self.mistake("data-dir", "there is no directory to keep the store in: give -data-dir");
                     StoreChoice::Memory
                 }
             },
@@ -238,17 +222,13 @@ fn host_name() -> String {
 mod tests {
     use super::*;
 
-    fn resolve(settings: Settings) -> Result<Config, Mistakes> {
-        settings.resolve(|name| (name == "HOME").then(|| "/home/someone".to_owned()))
-    }
-
     fn off() -> Settings {
         Settings { acl: Some("off".into()), data_dir: Some("/data".into()), ..Settings::default() }
     }
 
     #[test]
     fn the_defaults_are_those_of_consul() {
-        let config = resolve(off()).unwrap();
+        let config = off().resolve().unwrap();
         assert_eq!(config.http_tcp, ["127.0.0.1:8500".parse().unwrap()]);
         assert_eq!(config.http_unix, [PathBuf::from("/data/api.sock")]);
         assert_eq!(config.peer_addr, "0.0.0.0:8503".parse().unwrap());
@@ -258,34 +238,34 @@ mod tests {
 
     #[test]
     fn dev_stays_on_loopback_and_keeps_nothing() {
-        let config = resolve(Settings { dev: Some(true), ..Settings::default() }).unwrap();
+        let config = Settings { dev: Some(true), ..Settings::default() }.resolve().unwrap();
         assert_eq!(config.store, StoreChoice::Memory);
         assert_eq!(config.peer_addr, "127.0.0.1:8503".parse().unwrap());
         assert!(config.http_unix.is_empty());
         let outward = Settings { dev: Some(true), peer_addr: Some("0.0.0.0:1".into()), ..Settings::default() };
-        assert_eq!(resolve(outward).unwrap_err().0[0].setting, "peer-addr");
+        assert_eq!(outward.resolve().unwrap_err().0[0].setting, "peer-addr");
     }
 
     #[test]
     fn without_access_control_a_server_starts_only_if_told_so() {
         let silent = Settings { data_dir: Some("/data".into()), ..Settings::default() };
-        assert_eq!(resolve(silent).unwrap_err().0[0].setting, "acl");
-        assert!(resolve(Settings { acl: Some("deny".into()), ..off() }).is_err());
+        assert_eq!(silent.resolve().unwrap_err().0[0].setting, "acl");
+        assert!(Settings { acl: Some("deny".into()), ..off() }.resolve().is_err());
     }
 
     #[test]
     fn the_api_does_not_leave_this_machine() {
         for address in ["0.0.0.0:8500", "10.0.0.1:8500", "[::]:8500", "https://127.0.0.1:8500", "unix://relative"] {
-            let mistakes = resolve(Settings { http_addr: vec![address.into()], ..off() }).unwrap_err();
+            let mistakes = Settings { http_addr: vec![address.into()], ..off() }.resolve().unwrap_err();
             assert_eq!(mistakes.0[0].setting, "http-addr", "{address}");
         }
-        let config = resolve(Settings { http_addr: vec!["[::1]:0".into(), "localhost:1".into()], ..off() }).unwrap();
+        let config = Settings { http_addr: vec!["[::1]:0".into(), "localhost:1".into()], ..off() }.resolve().unwrap();
         assert_eq!(config.http_tcp.len(), 2);
     }
 
     #[test]
     fn every_mistake_is_reported_at_once() {
-        let mistakes = resolve(Settings {
+        let mistakes = Settings {
             store: Some("floppy".into()),
             datacenter: Some("a b".into()),
             peer_addr: Some("x".into()),
@@ -293,7 +273,8 @@ mod tests {
             advertise: vec!["::1:8503:".into()],
             dial_deny: vec!["ten".into()],
             ..Settings::default()
-        })
+        }
+        .resolve()
         .unwrap_err();
         let named: Vec<&str> = mistakes.0.iter().map(|mistake| mistake.setting).collect();
         for setting in ["acl", "store", "datacenter", "peer-addr", "log-level", "advertise", "dial-deny"] {

@@ -1,7 +1,6 @@
 //! The peer stream service: exchanges secrets and accepts streams.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use peering_core::foreign;
@@ -9,15 +8,13 @@ use peering_core::id::PeeringId;
 use peering_core::peerstream::{Answer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Session, StatusCode};
 use peering_core::secret::{EstablishmentSecret, Redemption};
 use peering_core::secrets;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt, once};
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{error, info, warn};
 
 use super::Shared;
 use super::bounded::Opened;
-use super::driver::{self, Accepted, Decision, Driver, FRAMES_WAITING_MAX, Inbound, Outbound};
+use super::driver::{self, Accepted, Decision, Driver};
+use super::ends::{Frames, Inbound, Outbound};
 use super::proto::peerstream::peer_stream_service_server::PeerStreamService;
 use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
 use crate::listen::ConnectionGuard;
@@ -35,8 +32,6 @@ const REDEMPTION_DIGITS: usize = 64;
 pub(super) struct Acceptor {
     pub(super) shared: Arc<Shared>,
 }
-
-type Frames = Pin<Box<dyn Stream<Item = Result<ReplicationMessage, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl PeerStreamService for Acceptor {
@@ -61,16 +56,11 @@ impl PeerStreamService for Acceptor {
     ) -> Result<Response<Frames>, Status> {
         let connection = request.extensions().get::<PeerConnection>().cloned();
         let opened = request.extensions().get::<Opened>().cloned().unwrap_or_default();
-        let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        let (outbound, answer) = Outbound::of_acceptor();
         let shared = Arc::clone(&self.shared);
-        let inbound = Inbound::Reading(request.into_inner());
-        self.shared.tasks.spawn(async move { serve(&shared, connection, opened, inbound, sender).await });
-        // Headers go out with the first frame, so that a refusal is a status alone, as a dialer of Consul expects.
-        match frames.recv().await {
-            Some(Ok(first)) => Ok(Response::new(Box::pin(once(Ok(first)).chain(ReceiverStream::new(frames))))),
-            Some(Err(status)) => Err(status),
-            None => Ok(Response::new(Box::pin(tokio_stream::empty()))),
-        }
+        let inbound = Inbound::Reading(Box::new(request.into_inner()));
+        self.shared.tasks.spawn(async move { serve(&shared, connection, opened, inbound, outbound).await });
+        answer.first().await.map(Response::new)
     }
 }
 
@@ -79,12 +69,12 @@ async fn serve(
     connection: Option<PeerConnection>,
     opened: Opened,
     inbound: Inbound,
-    sender: mpsc::Sender<Result<ReplicationMessage, Status>>,
+    outbound: Outbound,
 ) {
     let source = connection.as_ref().and_then(|connection| connection.source);
     let guard = connection.map(|connection| connection.guard);
     let session = Session::accept(driver::now());
-    let driver = Driver::new(session, &shared.service, &shared.board, Outbound::Acceptor(sender), inbound);
+    let driver = Driver::new(session, shared.tools(), outbound, inbound, None);
     let decide = |open: Open| -> Decision<'_> { Box::pin(decide(shared, open, source, guard.clone(), opened.clone())) };
     let outcome = driver.run(decide).await;
     match outcome.result {
@@ -107,18 +97,26 @@ async fn decide<'a>(
         Ok(peering) => {
             info!(peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
                 "accepted initial replication request from peer");
+            let id = peering.local_id;
+            let place = shared.registry.enter(&shared.board, id, true, shared.service.now());
+            // A deletion that came before the place was taken had nobody to tell.
+            if let Err(error) = shared.service.still_live(id).await {
+                return refused(&peer_id, &error, source);
+            }
             opened.set();
-            let place = shared.registry.enter(peering.local_id);
             let admission = guard.map(|guard| guard.accept_open());
             let offer = driver::offer(&shared.service, false);
-            (Answer::Accepted(offer), Some(Accepted { place, id: peering.local_id, admission }))
+            (Answer::Accepted(offer), Some(Accepted { place, id, remote_id: None, admission }))
         }
-        Err(error) => {
-            warn!(source = ?source, error = %error, "peer stream refused");
-            let (refusal, terminated) = open_refusal(&peer_id, &error);
-            (Answer::Refused { refusal, terminated }, None)
-        }
+        Err(error) => refused(&peer_id, &error, source),
     }
+}
+
+fn refused<'a>(peer_id: &str, error: &OpenError, source: Option<IpAddr>) -> (Answer, Option<Accepted<'a>>) {
+    let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
+    warn!(source = ?source, reason, "peer stream refused");
+    let (refusal, terminated) = open_refusal(peer_id, error);
+    (Answer::Refused { refusal, terminated }, None)
 }
 
 /// Gives each reason its code and Consul's text.

@@ -7,23 +7,30 @@ use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{JITTER_MAX, Open, PEER_MESSAGE_CHARS_MAX, Redial, Refusal, Session, StatusCode};
 use peering_core::remote::RemoteInfo;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tracing::{info, warn};
 
 use super::Shared;
 use super::channel::{self, chain};
-use super::driver::{self, Accepted, Driver, FRAMES_WAITING_MAX, Inbound, Outbound, Outcome};
+use super::driver::{self, Accepted, Driver, Outcome};
+use super::ends::{Inbound, Outbound};
 use crate::entropy::fraction;
 use crate::service::dial_target::{DialTarget, Fingerprint};
 
-/// Dials until the peering ends. `changes` carries what the loop depends on, so that a new token is used at once.
-pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::Receiver<Fingerprint>) {
+/// Dials until the peering ends or `over` says so. `changes` carries what the loop depends on, so that a new token is
+/// used at once.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    id: PeeringId,
+    mut changes: watch::Receiver<Fingerprint>,
+    over: CancellationToken,
+) {
     let mut redial = Redial::default();
     let mut attempt = 0;
-    loop {
+    while !over.is_cancelled() {
         let known = changes.borrow_and_update().clone();
         let target = match shared.service.dial_target(id).await {
             Ok(Some(target)) => target,
@@ -31,12 +38,12 @@ pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::
             Err(error) => {
                 warn!(peer_id = %id, %error, "error fetching addresses");
                 let delay = redial.after(StatusCode::Internal, Duration::ZERO, jitter(&shared));
-                sleep(delay.unwrap_or_default()).await;
+                over.run_until_cancelled(sleep(delay.unwrap_or_default())).await;
                 continue;
             }
         };
         let outcome = tokio::select! {
-            outcome = once(&shared, &target, attempt) => outcome,
+            outcome = once(&shared, &target, attempt, &over) => outcome,
             () = moved(&mut changes, &known) => {
                 info!(peer_name = target.name.as_str(), peer_id = %id, "the peering leads elsewhere now, dialing anew");
                 (redial, attempt) = (Redial::default(), 0);
@@ -46,11 +53,14 @@ pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::
         attempt += 1;
         let refusal = match outcome.result {
             Ok(()) => return,
+            Err(_) if over.is_cancelled() => return,
             Err(refusal) => refusal,
         };
         let Some(delay) = redial.after(refusal.code, outcome.active_for, jitter(&shared)) else {
-            note_the_end(&shared, id).await;
-            return;
+            // The acceptor says that it deleted the peering: the same as a Terminated frame.
+            driver::note_termination(&shared.service, &over, id, Some(&target.dialed.remote_id)).await;
+            // If the record leads to another peering by now, that one is dialed.
+            continue;
         };
         info!(
             peer_name = target.name.as_str(), peer_id = %id, code = refusal.code.number(),
@@ -58,6 +68,7 @@ pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::
         );
         tokio::select! {
             () = sleep(delay) => {}
+            () = over.cancelled() => return,
             changed = changes.changed() => match changed {
                 Ok(()) => (redial, attempt) = (Redial::default(), 0),
                 Err(_) => return,
@@ -66,18 +77,11 @@ pub(super) async fn run(shared: Arc<Shared>, id: PeeringId, mut changes: watch::
     }
 }
 
-/// The acceptor says that it deleted the peering: the same as a Terminated frame.
-async fn note_the_end(shared: &Shared, id: PeeringId) {
-    if let Err(error) = shared.service.peer_terminated(id).await {
-        warn!(peer_id = %id, %error, "the end of a peering could not be stored");
-    }
-}
-
 /// Waits until the peering is to be found elsewhere than what is `known`.
 async fn moved(changes: &mut watch::Receiver<Fingerprint>, known: &Fingerprint) {
     let mut watched = changes.clone();
     if watched.wait_for(|now| !now.same_place(known)).await.is_err() {
-        // The manager has stopped; the stream is told so by other means.
+        // The loop is called off; a stream that runs is told so by other means.
         std::future::pending::<()>().await;
     }
 }
@@ -86,39 +90,45 @@ fn jitter(shared: &Shared) -> f64 {
     (fraction(shared.entropy.as_ref()) * 2.0 - 1.0) * JITTER_MAX
 }
 
-/// Dials one address and drives the stream to its end.
-async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize) -> Outcome {
+/// Dials one address and drives the stream to its end. Until there is a stream, `over` ends it.
+async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &CancellationToken) -> Outcome {
     let ring = target.dialed.ring();
     let failed = |refusal: Refusal| Outcome { result: Err(refusal), active_for: Duration::ZERO };
+    let called_off = || failed(Refusal::new(StatusCode::Unavailable, "the dial was called off"));
     let Some(address) = ring.get(attempt % ring.len().max(1)) else {
         return failed(Refusal::new(StatusCode::Internal, "there is no address to dial"));
     };
     let service = &shared.service;
-    let client = match channel::open(&shared.dialer, &shared.clock, &target.dialed, &target.roots, address).await {
-        Ok(client) => client,
-        Err(error) => {
+    let dial = channel::open(&shared.dialer, &shared.clock, &target.dialed, &target.roots, address);
+    let mut client = match over.run_until_cancelled(dial).await {
+        None => return called_off(),
+        Some(Ok(client)) => client,
+        Some(Err(error)) => {
             let message = format!("{address}: {}", chain(&error));
             shared.board.unreachable(target.id, foreign::escaped(&message, PEER_MESSAGE_CHARS_MAX), service.now());
             return failed(Refusal::new(StatusCode::Unavailable, message));
         }
     };
+    let place = shared.registry.enter(&shared.board, target.id, false, service.now());
+    // Whoever calls the loop off then tells the stream, which could be found only from here on.
+    if over.is_cancelled() {
+        return called_off();
+    }
     let open = Open {
         peer_id: target.dialed.remote_id.clone(),
         secret: target.secret.clone(),
         remote: RemoteInfo { datacenter: service.cluster().datacenter().to_string(), ..RemoteInfo::default() },
     };
     let session = Session::dial(open, driver::offer(service, target.dialed.plaintext), driver::now());
-    let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
-    let mut client = client;
+    let (outbound, frames) = Outbound::of_dialer();
     // Open waits in the channel before the call is awaited: the acceptor answers nothing before it has read it.
     let call = async move {
-        let answer = client.stream_resources(Request::new(ReceiverStream::new(frames))).await?;
+        let answer = client.stream_resources(Request::new(frames)).await?;
         Ok(answer.into_inner())
     };
-    let mut driver =
-        Driver::new(session, service, &shared.board, Outbound::Dialer(sender), Inbound::Calling(Box::pin(call)));
-    driver.ticket = Some(shared.board.opened(target.id, false, service.now()));
-    let place = shared.registry.enter(target.id);
-    driver.stream = Some(Accepted { place, id: target.id, admission: None });
+    let remote_id = Some(target.dialed.remote_id.clone());
+    let stream = Accepted { place, id: target.id, remote_id, admission: None };
+    let inbound = Inbound::Calling(Box::pin(call));
+    let driver = Driver::new(session, shared.tools(), outbound, inbound, Some(stream));
     driver.run(|_| Box::pin(std::future::pending())).await
 }

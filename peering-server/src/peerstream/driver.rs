@@ -4,21 +4,22 @@
 //! heartbeats; the session says when it has enough and reading must wait.
 
 use std::future::{Future, pending};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{
-    Action, Answer, Frame, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource, Session, StatusCode,
-    TrustBundle,
+    Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
+    Session, StatusCode, TrustBundle,
 };
-use tokio::sync::mpsc;
-use tokio::time::sleep_until;
-use tonic::{Status, Streaming};
+use tokio::task::coop::consume_budget;
+use tokio::time::{sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tracing::{debug, error, warn};
 
+use super::ends::{Arrived, Inbound, Outbound, Waiting};
 use super::import;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
@@ -26,38 +27,31 @@ use super::wire;
 use crate::service::Service;
 use crate::service::status::{StreamBoard, StreamTicket};
 
-/// Frames that wait between a session and the connection.
-pub(super) const FRAMES_WAITING_MAX: usize = 16;
+/// Frames read in a row although a deadline has passed. A process that slept finds the heartbeats that waited for it,
+/// of which there are a handful; a peer that never stops sending must not stop the clock.
+const LATE_FRAMES_MAX: u32 = 64;
+/// How long a frame may wait for the peer to read: as long as a peer may be silent.
+const UNSENT_MAX: Duration = HEARTBEAT_TIMEOUT;
+/// How long it may wait once the stream is over: nobody stays for a peer that does not read.
+const LAST_FRAMES_MAX: Duration = Duration::from_secs(1);
+/// Pause before the end of a peering is stored again after the store failed.
+const TERMINATION_PAUSE: Duration = Duration::from_secs(1);
 
-/// The direction in which we send.
-#[derive(Debug)]
-pub(super) enum Outbound {
-    /// Of an acceptor: frames, and at the end a status.
-    Acceptor(mpsc::Sender<Result<ReplicationMessage, Status>>),
-    /// Of a dialer: frames; dropping it is the half-close.
-    Dialer(mpsc::Sender<ReplicationMessage>),
-    /// Half-closed, or given up by the connection.
-    Closed,
-}
-
-impl Outbound {
-    /// Waits for room and sends; `false` if the connection is gone.
-    async fn send(&self, message: ReplicationMessage) -> bool {
-        match self {
-            Self::Acceptor(sender) => sender.send(Ok(message)).await.is_ok(),
-            Self::Dialer(sender) => sender.send(message).await.is_ok(),
-            Self::Closed => true,
-        }
-    }
+/// A frame that waits for room.
+struct Unsent {
+    message: ReplicationMessage,
+    give_up: Instant,
 }
 
 /// Decides on an `Open`: what to answer, and for an accepted one which peering it is.
-pub(super) type Decision<'a> = Pin<Box<dyn Future<Output = (Answer, Option<Accepted<'a>>)> + Send + 'a>>;
+pub(super) type Decision<'a> = Waiting<'a, (Answer, Option<Accepted<'a>>)>;
 
 /// An accepted stream: its place, and what keeps its connection out of the listener's bounds.
 pub(super) struct Accepted<'a> {
     pub(super) place: Place<'a>,
     pub(super) id: PeeringId,
+    /// Of a stream that we dialed: the peer's id of the peering, in which the peer speaks of it.
+    pub(super) remote_id: Option<String>,
     /// Held until the stream ends.
     pub(super) admission: Option<crate::listen::AcceptedOpen>,
 }
@@ -71,59 +65,28 @@ pub(super) struct Outcome {
     pub(super) active_for: Duration,
 }
 
-/// Everything one stream works with.
-pub(super) struct Driver<'a> {
-    pub(super) session: Session,
+/// What the streams of a server work with.
+#[derive(Clone, Copy)]
+pub(super) struct Tools<'a> {
     pub(super) service: &'a Service,
     pub(super) board: &'a StreamBoard,
-    pub(super) outbound: Outbound,
-    pub(super) inbound: Inbound,
-    pub(super) stream: Option<Accepted<'a>>,
-    pub(super) ticket: Option<StreamTicket>,
+    /// The server stops.
+    pub(super) stop: &'a CancellationToken,
+}
+
+/// Everything one stream works with.
+pub(super) struct Driver<'a> {
+    session: Session,
+    tools: Tools<'a>,
+    outbound: Outbound,
+    inbound: Inbound,
+    stream: Option<Accepted<'a>>,
     connected_at: Option<Instant>,
     deciding: Option<Decision<'a>>,
-    storing: Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + 'a>>>,
-    unsent: Option<ReplicationMessage>,
-}
-
-/// The direction in which we read.
-pub(super) enum Inbound {
-    /// A dialer's call that was not answered yet.
-    Calling(Pin<Box<dyn Future<Output = Result<Streaming<ReplicationMessage>, Status>> + Send>>),
-    /// Frames.
-    Reading(Streaming<ReplicationMessage>),
-    /// Nothing more comes.
-    Ended,
-}
-
-enum Arrived {
-    Frame(ReplicationMessage),
-    Answered(Streaming<ReplicationMessage>),
-    End(Result<(), Refusal>),
-}
-
-impl Inbound {
-    async fn next(&mut self) -> Arrived {
-        match self {
-            Self::Calling(call) => match call.await {
-                Ok(stream) => Arrived::Answered(stream),
-                Err(status) => Arrived::End(end_of(&status)),
-            },
-            Self::Reading(stream) => match stream.message().await {
-                Ok(Some(message)) => Arrived::Frame(message),
-                Ok(None) => Arrived::End(Ok(())),
-                Err(status) => Arrived::End(end_of(&status)),
-            },
-            Self::Ended => pending().await,
-        }
-    }
-}
-
-fn end_of(status: &Status) -> Result<(), Refusal> {
-    match i32::from(status.code()) {
-        0 => Ok(()),
-        code => Err(Refusal::from_peer(code, status.message())),
-    }
+    storing: Option<Waiting<'a, Result<(), Refusal>>>,
+    unsent: Option<Unsent>,
+    late_frames: u32,
+    is_stopping: bool,
 }
 
 /// The time for sessions: tokio's, so that tests can move it.
@@ -132,25 +95,26 @@ pub(super) fn now() -> Instant {
 }
 
 impl<'a> Driver<'a> {
+    /// Makes the driver of an acceptor's stream, or with `stream` of a dialer's.
     pub(super) fn new(
         session: Session,
-        service: &'a Service,
-        board: &'a StreamBoard,
+        tools: Tools<'a>,
         outbound: Outbound,
         inbound: Inbound,
+        stream: Option<Accepted<'a>>,
     ) -> Self {
         Self {
             session,
-            service,
-            board,
+            tools,
             outbound,
             inbound,
-            stream: None,
-            ticket: None,
+            stream,
             connected_at: None,
             deciding: None,
             storing: None,
             unsent: None,
+            late_frames: 0,
+            is_stopping: false,
         }
     }
 
@@ -158,10 +122,14 @@ impl<'a> Driver<'a> {
     pub(super) async fn run(mut self, decide: impl Fn(Open) -> Decision<'a>) -> Outcome {
         loop {
             if let Some(result) = self.act(&decide).await {
-                return self.finish(result).await;
+                return self.finish(result);
             }
             self.wait().await;
         }
+    }
+
+    fn ticket(&self) -> Option<StreamTicket> {
+        self.stream.as_ref().map(|stream| stream.place.ticket())
     }
 
     /// Does actions until one must wait or there are none; returns how the stream ended, if it did.
@@ -171,20 +139,20 @@ impl<'a> Driver<'a> {
                 Action::Send(frame) => {
                     self.note_sent(&frame);
                     match wire::encode(frame) {
-                        Ok(message) => self.unsent = Some(message),
+                        Ok(message) => self.unsent = Some(Unsent { message, give_up: now() + UNSENT_MAX }),
                         Err(error) => {
                             error!(%error, "a frame cannot be sent, so the stream ends");
                             self.session.end(Refusal::new(StatusCode::Internal, error.to_string()));
                         }
                     }
                 }
-                Action::HalfClose => self.outbound = Outbound::Closed,
+                Action::HalfClose => self.outbound.close(),
                 Action::End(result) => return Some(result),
                 Action::Authorize(open) => self.deciding = Some(decide(open)),
                 Action::Store(import) => self.storing = self.store(import),
                 Action::PeerTerminated => {
-                    if let Some(id) = self.stream.as_ref().map(|stream| stream.id) {
-                        note_termination(self.service, id).await;
+                    if let Some(Accepted { id, remote_id, .. }) = &self.stream {
+                        note_termination(self.tools.service, self.tools.stop, *id, remote_id.as_deref()).await;
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),
@@ -200,21 +168,28 @@ impl<'a> Driver<'a> {
 
     /// Waits for whatever happens next and gives it to the session.
     async fn wait(&mut self) {
-        let deadline = self.session.next_deadline();
+        if self.late_frames >= LATE_FRAMES_MAX {
+            return self.on_deadline();
+        }
+        let deadline = self.next_deadline();
         let is_reading = self.session.is_reading();
         tokio::select! {
             // Frames that have arrived count before deadlines that have passed.
             biased;
-            sent = send(&self.outbound, self.unsent.clone()), if self.unsent.is_some() => {
+            sent = self.outbound.send(self.unsent.as_ref().map(|unsent| &unsent.message)), if self.unsent.is_some() => {
                 self.unsent = None;
                 if !sent {
-                    self.outbound = Outbound::Closed;
+                    // The call has ended; how it ended is still to be read.
+                    self.outbound.close();
                 }
+            }
+            () = self.tools.stop.cancelled(), if !self.is_stopping => {
+                self.is_stopping = true;
+                self.session.end(Refusal::shutting_down());
             }
             note = note(self.stream.as_mut()) => match note {
                 Note::Deleted => self.session.delete(now()),
                 Note::Replaced => self.session.replace(),
-                Note::ShuttingDown => self.session.end(Refusal::shutting_down()),
             },
             result = optional(&mut self.storing) => {
                 self.storing = None;
@@ -222,23 +197,50 @@ impl<'a> Driver<'a> {
             }
             (answer, accepted) = optional(&mut self.deciding) => {
                 self.deciding = None;
-                if let Some(accepted) = &accepted {
-                    self.ticket = Some(self.board.opened(accepted.id, true, self.service.now()));
-                }
                 self.stream = accepted;
                 self.session.answer(answer, now());
             }
-            arrived = self.inbound.next(), if is_reading => self.on_arrival(arrived),
-            () = until(deadline) => self.session.on_deadline(now()),
+            arrived = self.inbound.next(), if is_reading => {
+                self.late_frames = if deadline.is_some_and(|at| now() >= at) { self.late_frames + 1 } else { 0 };
+                self.on_arrival(arrived);
+                // A peer that never stops sending shares this thread with the others.
+                consume_budget().await;
+            }
+            () = until(deadline) => self.on_deadline(),
         }
+    }
+
+    /// Returns when something is due: what the session says, or giving up on a peer that does not read.
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let is_ended = self.session.is_ended();
+        let give_up = self.unsent.as_mut().map(|unsent| {
+            if is_ended {
+                unsent.give_up = unsent.give_up.min(now() + LAST_FRAMES_MAX);
+            }
+            unsent.give_up
+        });
+        self.session.next_deadline().into_iter().chain(give_up).min()
+    }
+
+    fn on_deadline(&mut self) {
+        self.late_frames = 0;
+        if self.unsent.take_if(|unsent| now() >= unsent.give_up).is_some() {
+            self.outbound.close();
+            let reason = "the peer does not read what it is sent";
+            self.session.end(Refusal::new(StatusCode::Unavailable, reason));
+        }
+        self.session.on_deadline(now());
     }
 
     fn on_arrival(&mut self, arrived: Arrived) {
         match arrived {
             Arrived::Frame(message) => {
                 let frame = wire::decode(message);
-                if let Some(ticket) = self.ticket {
-                    self.board.received(ticket, matches!(frame, Frame::Heartbeat), self.service.now());
+                // The others say nothing of a stream that runs; a refusal may begin with Terminated.
+                let is_heard = matches!(frame, Frame::Request(_) | Frame::Response(_) | Frame::Heartbeat);
+                if let (true, Some(ticket)) = (is_heard, self.ticket()) {
+                    let is_heartbeat = matches!(frame, Frame::Heartbeat);
+                    self.tools.board.received(ticket, is_heartbeat, self.tools.service.now());
                 }
                 self.session.on_frame(frame, now());
             }
@@ -251,56 +253,55 @@ impl<'a> Driver<'a> {
     }
 
     fn note_sent(&self, frame: &Frame) {
-        if let Some(ticket) = self.ticket {
-            self.board.sent(ticket, self.service.now());
+        if let Some(ticket) = self.ticket() {
+            self.tools.board.sent(ticket, self.tools.service.now());
             if let Frame::Response(response) = frame
-                && let peering_core::peerstream::Content::Resource(Resource::ExportedServiceList(names)) =
-                    &response.content
+                && let Content::Resource(Resource::ExportedServiceList(names)) = &response.content
             {
-                self.board.exported(ticket, names.clone());
+                self.tools.board.exported(ticket, names.clone());
             }
         }
     }
 
-    fn store(&self, import: Import) -> Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + 'a>>> {
+    fn store(&self, import: Import) -> Option<Waiting<'a, Result<(), Refusal>>> {
         let id = self.stream.as_ref().map(|stream| stream.id)?;
-        let (service, board, ticket) = (self.service, self.board, self.ticket);
+        let (Tools { service, board, .. }, ticket) = (self.tools, self.ticket());
         Some(Box::pin(async move { import::store(service, board, ticket, id, import).await }))
     }
 
-    async fn finish(mut self, result: Result<(), Refusal>) -> Outcome {
-        if let Some(ticket) = self.ticket {
+    fn finish(mut self, result: Result<(), Refusal>) -> Outcome {
+        if let Some(Accepted { place, admission, .. }) = self.stream.take() {
             let error = result.as_ref().err();
-            self.board.ended(ticket, error.map(|refusal| foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX)));
+            place.leave(error.map(|refusal| foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX)));
+            drop(admission);
         }
-        let outbound = std::mem::replace(&mut self.outbound, Outbound::Closed);
-        if let (Outbound::Acceptor(sender), Err(refusal)) = (outbound, &result) {
-            // If nobody takes it, nobody is there to be told.
-            let _ = sender.send(Err(status_of(refusal))).await;
+        if let Err(refusal) = &result {
+            self.outbound.end_with(status_of(refusal));
         }
         let active_for = self.connected_at.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
         Outcome { result, active_for }
     }
 }
 
-/// Stores that the peer ended a peering.
-async fn note_termination(service: &Service, id: PeeringId) {
-    if let Err(error) = service.peer_terminated(id).await {
-        // The peer may tell again when it is dialed; until then the operator sees the peering as lost.
-        error!(peer_id = %id, %error, "the end of a peering could not be stored");
+/// Stores that the peer ended a peering; a failing store is tried again until the server stops, because the peer tells
+/// only once.
+pub(super) async fn note_termination(
+    service: &Service,
+    stop: &CancellationToken,
+    id: PeeringId,
+    remote_id: Option<&str>,
+) {
+    while let Err(error) = service.peer_terminated(id, remote_id).await {
+        error!(peer_id = %id, %error, "the end of a peering could not be stored, trying again");
+        if stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
+            return;
+        }
     }
 }
 
 /// Turns a refusal into the status that ends a call.
 pub(super) fn status_of(refusal: &Refusal) -> Status {
     Status::new(refusal.code.number().into(), refusal.message.clone())
-}
-
-async fn send(outbound: &Outbound, message: Option<ReplicationMessage>) -> bool {
-    match message {
-        Some(message) => outbound.send(message).await,
-        None => pending().await,
-    }
 }
 
 async fn note(stream: Option<&mut Accepted<'_>>) -> Note {

@@ -1,6 +1,6 @@
 //! Watches the peerings: keeps a dial loop for each that we dial, and finishes the deletions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use peering_core::id::PeeringId;
 use peering_core::peering::{Peering, Stored};
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
 use super::Shared;
@@ -28,7 +28,13 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 struct Known {
     /// Which id a name had, since a removal tells the name alone.
     ids: HashMap<String, PeeringId>,
-    loops: HashMap<PeeringId, watch::Sender<Fingerprint>>,
+    loops: HashMap<PeeringId, Loop>,
+}
+
+/// A dial loop. Dropping this calls it off; a stream that it has opened goes on until it is told otherwise.
+struct Loop {
+    fingerprint: watch::Sender<Fingerprint>,
+    _calls_off: DropGuard,
 }
 
 /// Runs until `stop`, over every failure of the store.
@@ -53,8 +59,9 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
 async fn follow(shared: &Arc<Shared>, known: &mut Known) -> Result<(), ServiceError> {
     loop {
         let listed = shared.service.all_peerings().await?;
+        known.lose_others(shared, &listed.value);
         for (key, peering) in listed.value {
-            known.see(shared, key, peering).await;
+            known.see(shared, key, peering).await?;
         }
         let mut watch = shared.service.store.watch(key::PEERINGS, listed.index + 1).await?;
         loop {
@@ -65,7 +72,7 @@ async fn follow(shared: &Arc<Shared>, known: &mut Known) -> Result<(), ServiceEr
                     for event in events {
                         match event {
                             Event::Put(record) => match shared.service.read_record(&record) {
-                                Ok(peering) => known.see(shared, record.key, peering).await,
+                                Ok(peering) => known.see(shared, record.key, peering).await?,
                                 Err(cause) => error!(key = record.key, %cause, "a peering cannot be read"),
                             },
                             Event::Delete(key, _) => known.lose(shared, &key),
@@ -78,11 +85,12 @@ async fn follow(shared: &Arc<Shared>, known: &mut Known) -> Result<(), ServiceEr
 }
 
 impl Known {
-    async fn see(&mut self, shared: &Arc<Shared>, key: String, peering: Peering) {
+    async fn see(&mut self, shared: &Arc<Shared>, key: String, peering: Peering) -> Result<(), ServiceError> {
         let id = peering.local_id;
         self.ids.insert(key, id);
         match peering.state {
             Stored::Deleting => {
+                // In this order: a loop that has just opened a stream sees that it is called off, or gets the note.
                 self.loops.remove(&id);
                 shared.registry.tell(id, Note::Deleted);
                 let shared = Arc::clone(shared);
@@ -91,9 +99,19 @@ impl Known {
             Stored::Terminated => drop(self.loops.remove(&id)),
             Stored::Pending | Stored::Establishing => {
                 if peering.dialed().is_some() {
-                    self.keep_dialing(shared, id).await;
+                    self.keep_dialing(shared, id).await?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Forgets what went while nobody watched.
+    fn lose_others(&mut self, shared: &Arc<Shared>, listed: &[(String, Peering)]) {
+        let listed: HashSet<&str> = listed.iter().map(|(key, _)| key.as_str()).collect();
+        let gone: Vec<String> = self.ids.keys().filter(|key| !listed.contains(key.as_str())).cloned().collect();
+        for key in gone {
+            self.lose(shared, &key);
         }
     }
 
@@ -104,27 +122,33 @@ impl Known {
         }
     }
 
-    async fn keep_dialing(&mut self, shared: &Arc<Shared>, id: PeeringId) {
+    async fn keep_dialing(&mut self, shared: &Arc<Shared>, id: PeeringId) -> Result<(), ServiceError> {
         let fingerprint = match shared.service.dial_target(id).await {
             Ok(Some(target)) => target.fingerprint(),
-            Ok(None) => return,
+            Ok(None) => return Ok(()),
+            // No event would bring this peering back, so everything is read again.
+            Err(cause @ ServiceError::Store(_)) => return Err(cause),
             Err(cause) => {
                 warn!(peer_id = %id, %cause, "error fetching addresses");
-                return;
+                return Ok(());
             }
         };
-        if let Some(sender) = self.loops.get(&id).filter(|sender| sender.receiver_count() > 0) {
+        if let Some(Loop { fingerprint: sender, .. }) = self.loops.get(&id)
+            && sender.receiver_count() > 0
+        {
             sender.send_if_modified(|last| {
                 let is_new = *last != fingerprint;
                 *last = fingerprint;
                 is_new
             });
-            return;
+            return Ok(());
         }
         let (sender, changes) = watch::channel(fingerprint);
-        self.loops.insert(id, sender);
+        let over = shared.stop.child_token();
+        self.loops.insert(id, Loop { fingerprint: sender, _calls_off: over.clone().drop_guard() });
         let shared = Arc::clone(shared);
-        shared.tasks.clone().spawn(async move { dial::run(shared, id, changes).await });
+        shared.tasks.clone().spawn(async move { dial::run(shared, id, changes, over).await });
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `edge`, `bounded` | one service and nothing else, frames within their bounds |
 //! | `accept` | the service: exchanges and incoming streams |
 //! | `manager`, `dial`, `channel`, `exchange` | outgoing streams and exchanges |
-//! | `driver`, `import`, `registry` | what both directions share |
+//! | `driver`, `ends`, `import`, `registry` | what both directions share |
 
 mod accept;
 mod bounded;
@@ -14,6 +14,7 @@ mod channel;
 mod dial;
 mod driver;
 mod edge;
+mod ends;
 mod entries;
 mod exchange;
 mod import;
@@ -25,9 +26,12 @@ mod wire;
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
+use crate::bounds::DRAIN_MAX;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::entropy::Entropy;
@@ -36,7 +40,7 @@ use crate::service::status::StreamBoard;
 use accept::Acceptor;
 pub(crate) use edge::PeerEdge;
 pub(crate) use exchange::GrpcExchange;
-use registry::{Note, Registry};
+use registry::Registry;
 
 /// What the streams of a server share.
 pub(crate) struct Shared {
@@ -48,6 +52,12 @@ pub(crate) struct Shared {
     entropy: Arc<dyn Entropy>,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+impl Shared {
+    fn tools(&self) -> driver::Tools<'_> {
+        driver::Tools { service: &self.service, board: &self.board, stop: &self.stop }
+    }
 }
 
 /// What [`PeerStreams`] is made of.
@@ -87,8 +97,10 @@ impl PeerStreams {
     /// Ends every stream and loop, and waits for them.
     pub(crate) async fn shutdown(&self) {
         self.shared.stop.cancel();
-        self.shared.registry.tell_all(Note::ShuttingDown);
         self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        // A peer that does not read may not keep the server from stopping.
+        if timeout(DRAIN_MAX, self.shared.tasks.wait()).await.is_err() {
+            warn!("streams were still open after {} s and are cut", DRAIN_MAX.as_secs());
+        }
     }
 }

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use peering_core::id::PeeringId;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+use crate::service::status::{StreamBoard, StreamTicket};
 
 /// Notes that wait for a stream; there are few kinds and each is sent once or twice in its life.
 const NOTES_WAITING_MAX: usize = 8;
@@ -19,8 +22,6 @@ pub(super) enum Note {
     Deleted,
     /// A newer stream of the same peering was accepted.
     Replaced,
-    /// The server stops.
-    ShuttingDown,
 }
 
 /// Finds running streams by their peering.
@@ -36,12 +37,16 @@ struct Entry {
     notes: mpsc::Sender<Note>,
 }
 
-/// A stream's place in the registry; dropping it gives the place up, unless a newer stream has taken it.
+/// A stream's place in the registry and on the board. Dropping it gives the place up, unless a newer stream has taken
+/// it, and shows the stream as ended, so that one that is given up half-way never reads ACTIVE.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     registry: &'a Registry,
+    board: &'a StreamBoard,
     id: PeeringId,
     number: u64,
+    ticket: StreamTicket,
+    error: Option<String>,
     pub(super) notes: mpsc::Receiver<Note>,
 }
 
@@ -51,27 +56,25 @@ impl Registry {
     }
 
     /// Takes the place of a peering's stream; an older one is told that it was replaced.
-    pub(super) fn enter(&self, id: PeeringId) -> Place<'_> {
+    ///
+    /// The board learns of the new stream before the older one can end, and in the same order as the registry: the
+    /// peering shows no failure between the two, and whoever came last is the one that is shown.
+    pub(super) fn enter<'a>(&'a self, board: &'a StreamBoard, id: PeeringId, heard: bool, now: Timestamp) -> Place<'a> {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
         let (sender, notes) = mpsc::channel(NOTES_WAITING_MAX);
-        let older = self.streams().insert(id, Entry { number, notes: sender });
-        if let Some(older) = older {
+        let mut streams = self.streams();
+        let ticket = board.opened(id, heard, now);
+        if let Some(older) = streams.insert(id, Entry { number, notes: sender }) {
             // A full queue means that the older stream has more than enough reasons to end.
             let _ = older.notes.try_send(Note::Replaced);
         }
-        Place { registry: self, id, number, notes }
+        drop(streams);
+        Place { registry: self, board, id, number, ticket, error: None, notes }
     }
 
     /// Tells the stream of a peering, if there is one.
     pub(super) fn tell(&self, id: PeeringId, note: Note) {
         if let Some(entry) = self.streams().get(&id) {
-            let _ = entry.notes.try_send(note);
-        }
-    }
-
-    /// Tells every stream.
-    pub(super) fn tell_all(&self, note: Note) {
-        for entry in self.streams().values() {
             let _ = entry.notes.try_send(note);
         }
     }
@@ -86,8 +89,21 @@ impl Registry {
     }
 }
 
+impl Place<'_> {
+    /// Returns by what name the board knows this stream.
+    pub(super) const fn ticket(&self) -> StreamTicket {
+        self.ticket
+    }
+
+    /// Gives the place up and shows why.
+    pub(super) fn leave(mut self, error: Option<String>) {
+        self.error = error;
+    }
+}
+
 impl Drop for Place<'_> {
     fn drop(&mut self) {
+        self.board.ended(self.ticket, self.error.take());
         let mut streams = self.registry.streams();
         if streams.get(&self.id).is_some_and(|entry| entry.number == self.number) {
             streams.remove(&self.id);
@@ -97,32 +113,39 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use peering_core::peering::state::Liveness;
     use uuid::Uuid;
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn id() -> PeeringId {
+        PeeringId::from_uuid(Uuid::from_u128(1))
+    }
+
     #[tokio::test]
     async fn a_newer_stream_takes_the_place_and_the_older_is_told() {
-        let registry = Registry::default();
-        let id = PeeringId::from_uuid(Uuid::from_u128(1));
-        let mut older = registry.enter(id);
-        let mut newer = registry.enter(id);
+        let (registry, board) = (Registry::default(), StreamBoard::new("s1"));
+        let mut older = registry.enter(&board, id(), true, NOW);
+        let mut newer = registry.enter(&board, id(), true, NOW);
         assert_eq!(older.notes.recv().await, Some(Note::Replaced));
-        drop(older);
-        registry.tell(id, Note::Deleted);
+        older.leave(Some("replaced".to_owned()));
+        assert_eq!(board.look(id()).unwrap().liveness, Liveness::Live);
+        registry.tell(id(), Note::Deleted);
         assert_eq!(newer.notes.recv().await, Some(Note::Deleted));
         drop(newer);
         assert!(registry.streams().is_empty());
-        registry.quiet(id, Duration::from_secs(3_600)).await;
+        assert_eq!(board.look(id()).unwrap().liveness, Liveness::Quiet);
+        registry.quiet(id(), Duration::from_secs(3_600)).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn waiting_for_quiet_ends_with_the_stream_or_with_the_time() {
-        let registry = Registry::default();
-        let id = PeeringId::from_uuid(Uuid::from_u128(1));
-        let place = registry.enter(id);
-        registry.quiet(id, Duration::from_secs(5)).await;
-        let waiting = registry.quiet(id, Duration::from_secs(3_600));
+        let (registry, board) = (Registry::default(), StreamBoard::new("s1"));
+        let place = registry.enter(&board, id(), true, NOW);
+        registry.quiet(id(), Duration::from_secs(5)).await;
+        let waiting = registry.quiet(id(), Duration::from_secs(3_600));
         tokio::join!(waiting, async { drop(place) });
     }
 }

@@ -45,7 +45,7 @@ impl Service {
             let (Commit::Committed(_) | Commit::Conflict | Commit::Unknown) = self.store.commit(txn).await?;
         }
         self.transact(id, |_| Ok(Command::FinishDelete)).await?;
-        if self.deletions.fetch_add(1, Ordering::Relaxed) % DELETIONS_A_SWEEP == 0 {
+        if self.deletions.fetch_add(1, Ordering::Relaxed).is_multiple_of(DELETIONS_A_SWEEP) {
             self.sweep_tombstones().await?;
         }
         Ok(())

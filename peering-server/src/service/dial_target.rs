@@ -4,6 +4,7 @@ use peering_core::id::PeeringId;
 use peering_core::name::PeerName;
 use peering_core::peering::{Dialed, Peering};
 use peering_core::secret::{SecretHash, StreamSecret};
+use tracing::error;
 
 use super::peerings::Indexed;
 use super::records::Target;
@@ -74,7 +75,7 @@ impl Service {
         Ok(Some(DialTarget { id, name: peering.name, dialed, roots: peering.roots, secret }))
     }
 
-    /// Reads every peering with its key, and the revision from which to watch.
+    /// Reads every peering that can be read, with its key, and the revision after which to watch.
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
@@ -86,8 +87,11 @@ impl Service {
             let page = self.store.range(key::PEERINGS, PAGE_ROWS, after.as_deref()).await?;
             after = page.records.last().map(|record| record.key.clone());
             for record in page.records {
-                let peering = self.read_record(&record)?;
-                peerings.push((record.key, peering));
+                match self.read_record(&record) {
+                    Ok(peering) => peerings.push((record.key, peering)),
+                    // One damaged record must not keep all the others from being dialed.
+                    Err(cause) => error!(key = record.key, %cause, "a peering cannot be read and is passed over"),
+                }
             }
             if !page.more {
                 return Ok(Indexed { value: peerings, index });

@@ -3,7 +3,7 @@
 //! A consumer reads events in the order of their revisions and keeps a cursor. Rows that it has seen are removed, and
 //! its cursor is moved, by the next commit of the service, so that trimming costs no commit of its own.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use peering_core::transition::{Event, What};
@@ -25,7 +25,9 @@ const CATCH_UP_PAGE_ROWS: usize = 1_024;
 /// Counts waiting events and collects what may be trimmed.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    waiting: AtomicUsize,
+    /// Signed, because rows that were committed while the store was being counted may be missed, and an outcome that
+    /// stayed unknown counts for nothing: a bound of a million does not mind, a count that wraps would.
+    waiting: AtomicIsize,
     seen: Mutex<Seen>,
 }
 
@@ -49,7 +51,7 @@ impl Outbox {
 
     /// Refuses more events than anybody could work off.
     pub(super) fn admit(&self) -> Result<(), ServiceError> {
-        let rows = self.waiting.load(Ordering::Relaxed);
+        let rows = usize::try_from(self.waiting.load(Ordering::Relaxed)).unwrap_or(0);
         if rows >= OUTBOX_ROWS_MAX {
             return Err(ServiceError::OutboxFull { rows, consumer: LOG_CONSUMER });
         }
@@ -68,8 +70,8 @@ impl Outbox {
     }
 
     pub(super) fn committed(&self, added: usize, trim: &Trim) {
-        self.waiting.fetch_add(added, Ordering::Relaxed);
-        self.waiting.fetch_sub(trim.rows.len(), Ordering::Relaxed);
+        let change = added.cast_signed() - trim.rows.len().cast_signed();
+        self.waiting.fetch_add(change, Ordering::Relaxed);
     }
 
     fn note_seen(&self, row: String, revision: Revision) {
@@ -143,8 +145,13 @@ impl Service {
             }
         }
         rows.sort_by_key(|record| record.modified);
-        self.outbox.waiting.store(rows.len(), Ordering::Relaxed);
+        // After an interruption, what this process has seen waits to be removed and is not told twice.
+        let seen_here = self.outbox.seen().revision;
+        self.outbox.waiting.store(rows.len().cast_signed(), Ordering::Relaxed);
         for row in rows {
+            if row.modified <= seen_here {
+                continue;
+            }
             if row.modified > cursor {
                 self.log_row(row);
             } else {

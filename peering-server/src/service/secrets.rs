@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use peering_core::id::PeeringId;
-use peering_core::peering::Peering;
+use peering_core::peering::{Peering, Stored};
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
 use peering_core::secrets::{Command, ExchangeSecret, Open, Record, RedemptionClaim, Refusal};
@@ -140,13 +140,31 @@ impl Service {
         match outcome {
             Ok(transition) => transition.next.peering.ok_or(OpenError::UnknownId(id)),
             Err(ServiceError::Refused(Refusal::Ended { id, by_peer })) => Err(OpenError::Ended { id, tell: !by_peer }),
-            Err(ServiceError::Refused(Refusal::NoPeering)) => match self.store.get(&key::tombstone(&id)).await {
-                Ok(Some(_)) => Err(OpenError::Ended { id, tell: true }),
-                Ok(None) => Err(OpenError::UnknownId(id)),
-                Err(error) => Err(OpenError::Store(error.into())),
-            },
+            Err(ServiceError::Refused(Refusal::NoPeering)) => Err(self.gone(id).await),
             Err(ServiceError::Refused(refusal)) => Err(OpenError::Refused(refusal)),
             Err(error) => Err(OpenError::Store(error)),
+        }
+    }
+
+    /// Says why a peering is not there: deleted not long ago, or never known.
+    async fn gone(&self, id: PeeringId) -> OpenError {
+        match self.store.get(&key::tombstone(&id)).await {
+            Ok(Some(_)) => OpenError::Ended { id, tell: true },
+            Ok(None) => OpenError::UnknownId(id),
+            Err(error) => OpenError::Store(error.into()),
+        }
+    }
+
+    /// Checks that an admitted peering has not ended meanwhile.
+    ///
+    /// # Errors
+    /// [`OpenError::Ended`] if it has.
+    pub async fn still_live(&self, id: PeeringId) -> Result<(), OpenError> {
+        let loaded = self.load(&Target::from(id)).await.map_err(OpenError::Store)?;
+        match loaded.record.peering {
+            Some(peering) if peering.is_live() => Ok(()),
+            Some(peering) => Err(OpenError::Ended { id, tell: peering.state == Stored::Deleting }),
+            None => Err(self.gone(id).await),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use peering_core::address::ServerAddress;
 use peering_core::id::PeeringId;
+use peering_core::peering::Peering;
 use peering_core::secret::StreamSecret;
 use peering_core::secrets::{Command, SealedSecret};
 use peering_core::trust::TrustBundle;
@@ -39,13 +40,23 @@ impl Service {
         Ok(())
     }
 
-    /// Notes that the peer ended the peering.
+    /// Notes that the peer ended the peering. A dialer says by `remote_id` which one it was told of: if the record
+    /// leads to another by now, because a new token was used meanwhile, it is left alone.
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
-    pub async fn peer_terminated(&self, id: PeeringId) -> Result<(), ServiceError> {
-        self.transact(id, |_| Ok(Command::PeerTerminated)).await?;
-        Ok(())
+    pub async fn peer_terminated(&self, id: PeeringId, remote_id: Option<&str>) -> Result<(), ServiceError> {
+        let outcome = self.transact(id, |record| {
+            let dialed = record.peering.as_ref().and_then(Peering::dialed);
+            match (dialed, remote_id) {
+                (Some(dialed), Some(told_of)) if dialed.remote_id != told_of => Err(ServiceError::NoPeering(id)),
+                _ => Ok(Command::PeerTerminated),
+            }
+        });
+        match outcome.await {
+            Ok(_) | Err(ServiceError::NoPeering(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens the stream secret that a dialer sealed.
