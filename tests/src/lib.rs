@@ -1,4 +1,7 @@
-//! Harness: clusters in this process or in processes of their own, links between them, and a client for each edge.
+//! Harness: clusters in this process, links between them that can be held and cut, the program as processes, and a
+//! client for each edge.
+//!
+//! It speaks as tests do: what goes wrong is a panic that says what was expected and what was found.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a harness speaks")]
 
