@@ -1,1 +1,5 @@
-//! it
+//! House rules, each a test: what no compiler and no lint checks.
+
+mod dependencies;
+mod licence;
+mod sources;

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a harness speaks")]
 
 pub mod cluster;
+pub mod console;
 pub mod eventually;
 pub mod hand;
 pub mod http;

@@ -52,7 +52,7 @@ impl Captured {
         self.text.lock().unwrap().clone()
     }
 
-    async fn to_its_end(mut self) -> String {
+    async fn whole(mut self) -> String {
         (&mut self.reader).await.unwrap();
         self.so_far()
     }
@@ -122,11 +122,9 @@ impl Process {
     pub async fn end(mut self, signal: Signal) -> Ended {
         self.signal(signal);
         match timeout(END_MAX, self.child.wait()).await {
-            Ok(status) => Ended {
-                status: status.unwrap(),
-                stdout: self.stdout.to_its_end().await,
-                stderr: self.stderr.to_its_end().await,
-            },
+            Ok(status) => {
+                Ended { status: status.unwrap(), stdout: self.stdout.whole().await, stderr: self.stderr.whole().await }
+            }
             Err(_) => panic!("still runs {END_MAX:?} after {signal:?}\n{self:?}"),
         }
     }

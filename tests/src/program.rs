@@ -143,6 +143,7 @@ impl Finished {
     /// # Panics
     /// If it did not exit with 0.
     #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "often it matters only that the run succeeded")]
     pub fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout

@@ -87,7 +87,7 @@ fn time(text: &str) -> Option<usize> {
         return None;
     }
     let after = &text[19..];
-    let fraction = if after.starts_with('.') { 1 + digits(&after[1..]) } else { 0 };
+    let fraction = after.strip_prefix('.').map_or(0, |fraction| 1 + digits(fraction));
     let zone = [" +0000 UTC", "Z"].into_iter().find(|zone| after[fraction..].starts_with(zone))?;
     Some(19 + fraction + zone.len())
 }

@@ -1,4 +1,4 @@
-//! Errors on the way out: the only file with status codes, each with its reason.
+//! Everything but success on the way out: the only file with status codes, each with its reason.
 
 use std::error::Error;
 

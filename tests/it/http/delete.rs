@@ -23,7 +23,10 @@ async fn is_gone(cluster: &Cluster, name: &str) {
     eventually(STATE_WITHIN, async || {
         let answer = cluster.http().get(&format!("/v1/peering/{name}")).await;
         match answer.status {
-            404 => Ok(assert_eq!(answer.body, format!("Peering not found for \"{name}\""))),
+            404 => {
+                assert_eq!(answer.body, format!("Peering not found for \"{name}\""));
+                Ok(())
+            }
             _ => Err(answer.body),
         }
     })
