@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
-use crate::causes::chain;
 use crate::bounds::DRAIN_MAX;
 use crate::ca::{CaError, LeafKeeper, renew};
+use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Advertise, Config, StoreChoice};
 use crate::dial::{DialPolicy, Dialer};
@@ -202,7 +202,18 @@ impl Server {
         let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
         streams.start();
         let _stops = [stop_accepting.clone().drop_guard(), stop_events.clone().drop_guard()];
-        Ok(Self { service, streams, addresses, peer_address, stop_accepting, stop_events, tasks, events, store, _stops })
+        Ok(Self {
+            service,
+            streams,
+            addresses,
+            peer_address,
+            stop_accepting,
+            stop_events,
+            tasks,
+            events,
+            store,
+            _stops,
+        })
     }
 
     /// Returns the service, for programs that have a server inside.

@@ -78,6 +78,12 @@ impl Http {
         self.send(Method::POST, path, &[], body).await
     }
 
+    /// Sends a GET for exactly this target on a connection of its own, and returns the answer as it came.
+    pub async fn raw_get(&self, target: &str) -> String {
+        let host = self.address;
+        self.raw(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await
+    }
+
     /// Sends these bytes and returns all that comes back until the server closes, which the bytes should ask for.
     pub async fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();

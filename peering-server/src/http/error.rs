@@ -103,6 +103,7 @@ fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
 /// Names the methods of an endpoint.
 pub(crate) fn options(allow: &'static str) -> Response {
     let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
@@ -115,12 +116,26 @@ pub(crate) fn method_not_allowed(request: &Request, allow: &'static str) -> Resp
     response
 }
 
-/// Sends the caller of a path without its slash to the one with it, as the router of Consul does.
-pub(crate) fn moved(location: &'static str) -> Response {
-    (StatusCode::MOVED_PERMANENTLY, [(LOCATION, location)]).into_response()
+/// Refuses a path that is no endpoint.
+pub(crate) async fn unknown_path(uri: Uri) -> Response {
+    let reason = if uri.path().contains("/v1/") {
+        "not a recognized HTTP API endpoint"
+    } else {
+        "if attempting to use the HTTP API, ensure the path starts with '/v1/'"
+    };
+    plain(StatusCode::NOT_FOUND, format!("Invalid URL path: {reason}\n"))
 }
 
-/// Refuses a path that is no endpoint.
-pub(crate) async fn unknown_path(_: Uri) -> Response {
-    plain(StatusCode::NOT_FOUND, "Invalid URL path: not a recognized HTTP API endpoint\n")
+/// Refuses a query string that cannot be read, as Consul does: 500 and no word.
+pub(crate) fn bad_query() -> Response {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "")
+}
+
+/// Leads to the canonical spelling of a path; 301 is what Consul's releases answer.
+pub(crate) fn moved(location: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(location) else { return plain(StatusCode::BAD_REQUEST, "") };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    response.headers_mut().insert(LOCATION, location);
+    response
 }

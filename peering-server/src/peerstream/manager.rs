@@ -74,7 +74,9 @@ async fn follow(shared: &Arc<Shared>, known: &mut Known) -> Result<(), ServiceEr
                         match event {
                             Event::Put(record) => match shared.service.read_record(&record) {
                                 Ok(peering) => known.see(shared, record.key, peering).await?,
-                                Err(cause) => error!(key = record.key, cause = chain(&cause), "a peering cannot be read"),
+                                Err(cause) => {
+                                    error!(key = record.key, cause = chain(&cause), "a peering cannot be read")
+                                }
                             },
                             Event::Delete(key, _) => known.lose(shared, &key),
                         }

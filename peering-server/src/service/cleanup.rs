@@ -11,8 +11,8 @@ use tracing::warn;
 
 use super::records::Target;
 use super::{Service, ServiceError};
-use crate::causes::chain;
 use crate::bounds::{TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
+use crate::causes::chain;
 use crate::store::record::{Tombstone, decode};
 use crate::store::{Commit, Txn, Write, key};
 
@@ -41,7 +41,9 @@ impl Service {
                 match decode::<IssuedToken>(&record.key, &record.value) {
                     Ok(issued) => txn.writes.push(Write::Delete(key::token_secret(&issued.secret))),
                     // One damaged row may not keep a peering from going.
-                    Err(cause) => warn!(key = record.key, cause = chain(&cause), "a token cannot be read and goes unread"),
+                    Err(cause) => {
+                        warn!(key = record.key, cause = chain(&cause), "a token cannot be read and goes unread")
+                    }
                 }
                 txn.writes.push(Write::Delete(record.key.clone()));
             }

@@ -97,7 +97,9 @@ impl Service {
                 match self.read_record(&record) {
                     Ok(peering) => peerings.push((record.key, peering)),
                     // One damaged record must not keep all the others from being dialed.
-                    Err(cause) => error!(key = record.key, cause = chain(&cause), "a peering cannot be read and is passed over"),
+                    Err(cause) => {
+                        error!(key = record.key, cause = chain(&cause), "a peering cannot be read and is passed over")
+                    }
                 }
             }
             if !page.more {

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::{Service, ServiceError};
 use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
-use crate::store::record::{Cursor, decode, encode};
 use crate::causes::chain;
+use crate::store::record::{Cursor, decode, encode};
 use crate::store::{Commit, Event as Change, Record, Revision, Txn, Watch, Watched, Write, key};
 
 /// The one consumer until there is an audit trail: the log.
@@ -179,7 +179,9 @@ impl Service {
         for row in rows {
             match decode::<Event>(&row.key, &row.value) {
                 Ok(event) => log_event(&event),
-                Err(cause) => error!(row = row.key, cause = chain(&cause), "an event cannot be read and is passed over"),
+                Err(cause) => {
+                    error!(row = row.key, cause = chain(&cause), "an event cannot be read and is passed over")
+                }
             }
             keys.push(row.key);
             revision = revision.max(row.modified);

@@ -22,9 +22,10 @@ async fn a_page_of_another_site_is_refused_on_every_path_and_changes_nothing() {
     let cluster = Cluster::start("dc1").await;
     cluster.generate("x").await;
     let before = cluster.read("x").await;
+    let other_scheme = format!("https://{}", cluster.http().address());
     for path in PATHS {
         for method in METHODS {
-            for origin in ["http://evil.example", "null", "https://localhost"] {
+            for origin in ["http://evil.example", "null", "http://localhost", &other_scheme] {
                 let headers = [("origin", origin)];
                 let answer = cluster.http().send(method.clone(), path, &headers, r#"{"PeerName":"x"}"#).await;
                 let text = format!("Origin {origin:?} is refused: pages of other sites may not use this API");

@@ -3,6 +3,7 @@
 use peering_tests::cluster::{Cluster, peer, peer_with};
 use peering_tests::hand::HandDialer;
 use peering_tests::link::Link;
+use peering_tests::token;
 use serde_json::json;
 use tonic::Code;
 
@@ -54,10 +55,13 @@ async fn api_case_41_establishing_again_leaves_the_stream_alone_until_it_reconne
     assert_eq!(link.seen(), 2, "one exchange and one stream");
     let before = dialer.read("dc1").await;
 
+    // What the acceptor said over its stream is newer than what a token says that may have been made long ago.
     let second = acceptor.generate_over("dc2", link.address()).await;
+    let second = token::changed(&second, |claims| claims["ServerAddresses"] = json!(["203.0.113.7:8503"]));
     assert_eq!(dialer.establish("dc1", &second).await.accepts(), json!({}));
     assert_eq!((acceptor.state("dc2").await, dialer.state("dc1").await), ("ACTIVE".into(), "ACTIVE".into()));
     assert_eq!(link.seen(), 3, "one more exchange and no other stream");
+    assert_eq!(dialer.read("dc1").await["PeerServerAddresses"], before["PeerServerAddresses"]);
 
     link.cut();
     link.saw(4).await;

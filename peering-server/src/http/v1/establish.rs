@@ -6,10 +6,10 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use peering_core::api::body::decode_establish;
 
-use crate::http::{App, to_its_end};
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::{self, Asked};
+use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::establish::EstablishRequest;

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::render;
 use crate::http::App;
 use crate::http::answer;
-use crate::http::error::{HttpError, moved};
+use crate::http::error::HttpError;
 use crate::http::extract::Asked;
 use crate::service::ServiceError;
 use crate::service::access::Action;
@@ -40,8 +40,4 @@ pub(crate) async fn delete(
 
 pub(crate) async fn without_name() -> HttpError {
     HttpError::bad_request("Must specify a name to fetch.")
-}
-
-pub(crate) async fn without_slash() -> Response {
-    moved("/v1/peering/")
 }

@@ -8,10 +8,10 @@ use peering_core::api::body::decode_generate_token;
 use peering_core::api::v1::GenerateTokenResponse;
 use peering_core::duration::GoDuration;
 
-use crate::http::{App, to_its_end};
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::{self, Asked};
+use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::peerings::TokenRequest;
