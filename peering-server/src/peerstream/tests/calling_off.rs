@@ -1,12 +1,15 @@
 //! Dials in progress that nobody wants any more.
 
+use std::time::{Duration, Instant};
+
 use peering_core::peering::state::Reported;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::clock::soon;
+use super::clock::{skip, soon};
 use super::foreign_acceptor::{ForeignAcceptor, Manners, Mode};
 use super::home::Home;
+use crate::bounds::DIAL_MAX;
 
 /// Establishes with an acceptor that says nothing on the connection for the stream.
 async fn stalled() -> (Home, ForeignAcceptor, TcpStream) {
@@ -18,11 +21,13 @@ async fn stalled() -> (Home, ForeignAcceptor, TcpStream) {
     (home, acceptor, socket)
 }
 
-/// Waits until the dialer has left a connection on which it waits for an answer.
+/// Expects the dialer to leave a connection on which it waits for an answer, long before it would give up by itself.
 async fn left(mut socket: TcpStream) {
+    let begun = Instant::now();
     let mut hello = vec![];
     // A reset counts too: the dialer is gone.
     let _ = soon("the dialer to leave", socket.read_to_end(&mut hello)).await;
+    assert!(begun.elapsed() < DIAL_MAX / 4, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -32,7 +37,7 @@ async fn a_deletion_calls_off_a_dial_so_that_no_stream_outlives_the_peering() {
     left(socket).await;
     home.is_gone("peer").await;
     acceptor.become_(Mode::Serve);
-    super::clock::skip(std::time::Duration::from_secs(100)).await;
+    skip(Duration::from_secs(100)).await;
     assert!(!acceptor.has_call());
 }
 

@@ -11,6 +11,7 @@ mod calling_off;
 mod deleting;
 mod dialing;
 mod exchanging;
+mod flooding;
 mod importing;
 mod leaf;
 mod opening;
