@@ -22,6 +22,8 @@ mod manager;
 mod proto;
 mod registry;
 mod resource;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::sync::Arc;

@@ -14,6 +14,8 @@ pub mod peerings;
 mod records;
 pub mod secrets;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod trust_bundles;
 
 use std::sync::Arc;

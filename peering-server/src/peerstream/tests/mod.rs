@@ -1,0 +1,21 @@
+//! A whole server in this process, against a dialer and an acceptor that are not ours: what crosses the wire, and what
+//! an operator reads of it.
+
+mod clock;
+mod foreign_acceptor;
+mod foreign_dialer;
+mod home;
+
+mod bounds;
+mod calling_off;
+mod deleting;
+mod dialing;
+mod exchanging;
+mod flooding;
+mod importing;
+mod leaf;
+mod opening;
+mod outages;
+mod replacing;
+mod running;
+mod shutdown;

@@ -1,0 +1,101 @@
+//! Streams that break: what an operator reads, and how the two find each other again.
+
+use std::time::Duration;
+
+use peering_core::peering::state::Reported;
+use peering_core::peerstream::HEARTBEAT_TIMEOUT;
+
+use super::clock::{skip, until};
+use super::foreign_acceptor::{ForeignAcceptor, Manners, Mode, STREAM_SECRET};
+use super::home::Home;
+use crate::config::StoreChoice;
+
+const FIRST_DELAY: Duration = Duration::from_millis(2_200);
+
+#[tokio::test]
+async fn a_clean_end_without_terminated_is_a_failure_and_is_dialed_again() {
+    let home = Home::start("dc1").await;
+    let mut acceptor = ForeignAcceptor::start().await;
+    home.establish("peer", &acceptor.token_text()).await.unwrap();
+    let mut call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+    call.end(None).await;
+    home.reads("peer", Reported::Failing).await;
+    let error = home.view("peer").await.unwrap().stream.unwrap().last_error;
+    assert_eq!(error.as_deref(), Some("stream ended unexpectedly"));
+    skip(FIRST_DELAY).await;
+    let _call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+}
+
+#[tokio::test]
+async fn a_silent_acceptor_is_left_after_two_minutes() {
+    let home = Home::start("dc1").await;
+    let mut acceptor = ForeignAcceptor::start().await;
+    home.establish("peer", &acceptor.token_text()).await.unwrap();
+    let mut call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+    skip(HEARTBEAT_TIMEOUT - Duration::from_secs(1)).await;
+    assert_eq!(home.state("peer").await, Some(Reported::Active));
+    skip(Duration::from_secs(2)).await;
+    home.reads("peer", Reported::Failing).await;
+    call.left().await;
+}
+
+#[tokio::test]
+async fn without_tls_a_peering_reads_establishing_and_shows_each_attempt() {
+    let home = Home::start("dc1").await;
+    let manners = Manners { after_exchange: Mode::Stranger, ..Manners::default() };
+    let mut acceptor = ForeignAcceptor::start_with(manners).await;
+    home.establish("peer", &acceptor.token_text()).await.unwrap();
+    let sent = async || home.view("peer").await.unwrap().stream.and_then(|report| report.last_send);
+    let mut before = None;
+    for delay in [2, 4, 8] {
+        until("an attempt is shown", async || sent().await > before).await;
+        before = sent().await;
+        assert_eq!(home.state("peer").await, Some(Reported::Establishing));
+        let error = home.view("peer").await.unwrap().stream.unwrap().last_error.unwrap();
+        assert!(error.starts_with(&acceptor.address()), "{error}");
+        skip(Duration::from_millis(delay * 1_100)).await;
+    }
+    acceptor.become_(Mode::Serve);
+    skip(Duration::from_secs(20)).await;
+    let _call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+
+    // Once there was a stream, its loss is a failure, and so it stays while nobody is reached.
+    acceptor.become_(Mode::Stranger);
+    skip(HEARTBEAT_TIMEOUT).await;
+    home.reads("peer", Reported::Failing).await;
+    before = sent().await;
+    skip(Duration::from_secs(80)).await;
+    until("an attempt is shown", async || sent().await > before).await;
+    assert_eq!(home.state("peer").await, Some(Reported::Failing));
+}
+
+#[tokio::test]
+async fn a_restarted_dialer_comes_back_with_its_stored_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data_dir, keyring) = (directory.path().join("data"), directory.path().join("keyring"));
+    let start = async || {
+        let store = StoreChoice::Sqlite { data_dir: data_dir.clone(), keyring: keyring.clone() };
+        Home::start_with("dc1", Default::default(), |config| config.store = store).await
+    };
+    let mut acceptor = ForeignAcceptor::start().await;
+    let home = start().await;
+    home.establish("peer", &acceptor.token_text()).await.unwrap();
+    acceptor.exchange().await;
+    let mut call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+    home.server.shutdown().await;
+    call.left().await;
+    let home = start().await;
+    let mut call = acceptor.call().await;
+    let (open, _) = call.opened().await;
+    assert_eq!(open.stream_secret_id, STREAM_SECRET);
+    assert_eq!(home.state("peer").await, Some(Reported::Establishing));
+    let _call = call.connected().await;
+    home.reads("peer", Reported::Active).await;
+    assert_eq!(acceptor.exchanges_waiting(), 0);
+    home.server.shutdown().await;
+}

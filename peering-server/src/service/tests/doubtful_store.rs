@@ -1,0 +1,93 @@
+//! A store that does not always know, and one that does something else first.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::store::memory::MemoryStore;
+use crate::store::{Commit, Page, Record, Revision, Store, StoreError, Txn, Watch, key};
+
+/// What becomes of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It happens and is said to have.
+    None,
+    /// It does not happen: a conflict that there was not.
+    Conflict,
+    /// It happens, and nobody can say so.
+    UnknownDone,
+    /// It does not happen, and nobody can say so.
+    UnknownLost,
+    /// It does not happen, and that is certain.
+    Failure,
+}
+
+/// A memory store whose commits meet what a test has planned; afterwards all is well.
+pub(super) struct DoubtfulStore {
+    inner: MemoryStore,
+    plan: Mutex<VecDeque<Doubt>>,
+    /// If there is one, a reading of the outbox waits for it between what it saw and what it says.
+    pub(super) outbox_read: Mutex<Option<Arc<Pause>>>,
+}
+
+/// Stops somebody between two steps.
+#[derive(Default)]
+pub(super) struct Pause {
+    pub(super) reached: Notify,
+    pub(super) go_on: Notify,
+}
+
+impl DoubtfulStore {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { inner: MemoryStore::new(), plan: Mutex::default(), outbox_read: Mutex::default() })
+    }
+
+    /// Plans what becomes of the next commits.
+    pub(super) fn plan(&self, doubts: &[Doubt]) {
+        *self.plan.lock().unwrap() = doubts.iter().copied().collect();
+    }
+}
+
+#[async_trait]
+impl Store for DoubtfulStore {
+    async fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn range(&self, prefix: &str, limit: usize, after: Option<&str>) -> Result<Page, StoreError> {
+        let page = self.inner.range(prefix, limit, after).await;
+        let pause = if prefix == key::OUTBOX { self.outbox_read.lock().unwrap().take() } else { None };
+        if let Some(pause) = pause {
+            pause.reached.notify_one();
+            pause.go_on.notified().await;
+        }
+        page
+    }
+
+    async fn commit(&self, txn: Txn) -> Result<Commit, StoreError> {
+        let doubt = self.plan.lock().unwrap().pop_front().unwrap_or(Doubt::None);
+        match doubt {
+            Doubt::None => self.inner.commit(txn).await,
+            Doubt::Conflict => Ok(Commit::Conflict),
+            Doubt::UnknownDone => {
+                let done = self.inner.commit(txn).await?;
+                Ok(if matches!(done, Commit::Committed(_)) { Commit::Unknown } else { done })
+            }
+            Doubt::UnknownLost => Ok(Commit::Unknown),
+            Doubt::Failure => {
+                let source = Arc::new(std::io::Error::other("disk full"));
+                Err(StoreError::Backend { operation: "commit", source })
+            }
+        }
+    }
+
+    async fn watch(&self, prefix: &str, from: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        self.inner.watch(prefix, from).await
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        self.inner.revision().await
+    }
+}
