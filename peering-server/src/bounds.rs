@@ -63,6 +63,8 @@ pub const DIAL_RESOLVED_MAX: usize = 8;
 /// Time between two looks at the clock by whoever renews a leaf: the longest that a clock moved by hand goes unnoticed.
 pub const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Longest stream secret taken from an acceptor; Consul's and ours have 36 bytes, and it goes into every Open.
+pub const STREAM_SECRET_BYTES_MAX: usize = 256;
 /// Longest exchange of an establishment secret, on either side: the answer waits for one commit.
 pub const EXCHANGE_MAX: Duration = Duration::from_secs(10);
 

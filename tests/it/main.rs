@@ -5,6 +5,7 @@
 mod cli;
 mod conformance_doc;
 mod docs;
+mod examples;
 mod http;
 mod scenario;
 mod tidy;

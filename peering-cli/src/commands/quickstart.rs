@@ -102,8 +102,8 @@ impl Quickstart {
         }
         let outcome = tokio::select! {
             outcome = self.show(world, &clusters) => outcome,
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
+            _ = terminate.recv() => self.told_to_stop(),
+            _ = interrupt.recv() => self.told_to_stop(),
         };
         let stopped = async {
             for cluster in clusters {
@@ -115,6 +115,11 @@ impl Quickstart {
             _ = terminate.recv() => Err(CommandError::Interrupted),
             _ = interrupt.recv() => Err(CommandError::Interrupted),
         }
+    }
+
+    /// With `-exit` success means ACTIVE on both sides, and a signal came before that.
+    fn told_to_stop(&self) -> Result<(), CommandError> {
+        if self.exit { Err(CommandError::Interrupted) } else { Ok(()) }
     }
 
     async fn show(&self, world: &mut World<'_>, clusters: &[Server]) -> Result<(), CommandError> {

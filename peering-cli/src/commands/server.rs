@@ -8,6 +8,7 @@ use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Set
 use peering_server::listen::ListenAddress;
 use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
 use tracing::level_filters::LevelFilter;
 
 use crate::args::Leftovers;
@@ -156,11 +157,16 @@ async fn serve(config: Config, world: &mut World<'_>) -> Result<(), CommandError
     // Signals are caught before anything is opened, so that none finds a server half way.
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(CommandError::Runtime)?;
     let server = Running::start(config).await.map_err(|error| CommandError::Start(Box::new(error)))?;
     world.output.result(&ready_line(&server))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // A closed terminal must not cut streams.
+            _ = hang_up.recv() => info!("SIGHUP: there is nothing to reload"),
+        }
     }
     tokio::select! {
         () = server.shutdown() => Ok(()),

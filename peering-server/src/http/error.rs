@@ -59,6 +59,8 @@ impl From<ServiceError> for HttpError {
             // Consul's tokens have no end; one of ours that ended needs what a spent one needs.
             ServiceError::TokenRefused(VerifyError::Expired { .. }) => StatusCode::FORBIDDEN,
             ServiceError::NotFound(_) => StatusCode::NOT_FOUND,
+            // A key of ours, so the status is ours to choose.
+            ServiceError::TtlTooShort(_) => StatusCode::BAD_REQUEST,
             // The first failure decides, as in Consul.
             ServiceError::Exchange(failure) => match failure.first_code() {
                 CallCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -73,6 +73,9 @@ pub enum ServiceError {
     /// No address of the acceptor led to an exchange.
     #[error(transparent)]
     Exchange(#[from] ExchangeFailure),
+    /// The token leads nowhere: TLS cannot be set up with what it says. The prefix is Consul's.
+    #[error("failed to build TLS dial option from peering: {0}")]
+    DialSetup(String),
     /// There is no such peering; the name is as the caller gave it.
     #[error("Peering not found for {}", go_quoted(.0))]
     NotFound(String),

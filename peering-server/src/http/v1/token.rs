@@ -26,7 +26,11 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
     }
     asked.refuse_partition()?;
     let ttl = match wanted.ttl.as_deref().map(GoDuration::parse).transpose() {
-        Ok(ttl) => ttl.map(|ttl| ttl.to_std().unwrap_or_default()),
+        Ok(None) => None,
+        Ok(Some(ttl)) => match ttl.to_std() {
+            Some(ttl) => Some(ttl),
+            None => return Err(HttpError::bad_request(format!("TTL: expected at least 1s, got {ttl}"))),
+        },
         Err(error) => return Err(HttpError::bad_request(format!("TTL: {error}"))),
     };
     let checked = app.service.check_token_request(TokenRequest {
