@@ -254,8 +254,10 @@ impl Service {
                 txn.writes.push(Write::Put(pointer_key.clone(), encode(&pointer_key, &pointer, written_by)?));
             }
         }
-        for event in &transition.events {
-            let event_key = key::outbox(event.at.as_nanosecond(), &self.entropy.uuid().simple().to_string());
+        for (index, event) in transition.events.iter().enumerate() {
+            // Events of one commit have the same time; by their keys they stay in the order in which core gave them.
+            let row = format!("{}-{index:02}", written_by.simple());
+            let event_key = key::outbox(event.at.as_nanosecond(), &row);
             txn.writes.push(Write::Put(event_key.clone(), encode(&event_key, event, written_by)?));
         }
         Ok(txn)
