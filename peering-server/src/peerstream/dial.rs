@@ -20,6 +20,7 @@ use super::ends::{Inbound, Outbound};
 use crate::causes::chain;
 use crate::entropy::fraction;
 use crate::service::dial_target::{DialTarget, Fingerprint};
+use crate::service::trust_bundles::ToldBy;
 
 /// Dials until the peering ends or `over` says so. `changes` carries what the loop depends on, so that a new token is
 /// used at once.
@@ -60,7 +61,8 @@ pub(super) async fn run(
         };
         let Some(delay) = redial.after(refusal.code, outcome.active_for, jitter(&shared)) else {
             // The acceptor says that it deleted the peering: the same as a Terminated frame.
-            driver::note_termination(&shared.service, &over, id, Some(&target.dialed.remote_id)).await;
+            let told_by = ToldBy { remote_id: Some(&target.dialed.remote_id), admitted_by: None };
+            driver::note_termination(&shared.service, &over, id, told_by).await;
             // If the record leads to another peering by now, that one is dialed.
             continue;
         };
@@ -95,7 +97,7 @@ fn jitter(shared: &Shared) -> f64 {
 /// Dials one address and drives the stream to its end. Until there is a stream, `over` ends it.
 async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &CancellationToken) -> Outcome {
     let ring = target.dialed.ring();
-    let failed = |refusal: Refusal| Outcome { result: Err(refusal), active_for: Duration::ZERO };
+    let failed = |refusal: Refusal| Outcome { result: Err(refusal), active_for: Duration::ZERO, peering: None };
     let called_off = || failed(Refusal::new(StatusCode::Unavailable, "the dial was called off"));
     let Some(address) = ring.get(attempt % ring.len().max(1)) else {
         return failed(Refusal::new(StatusCode::Internal, "there is no address to dial"));
@@ -129,7 +131,7 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
         Ok(answer.into_inner())
     };
     let remote_id = Some(target.dialed.remote_id.clone());
-    let stream = Accepted { place, id: target.id, remote_id, admission: None };
+    let stream = Accepted { place, id: target.id, remote_id, admitted_by: None, admission: None };
     let inbound = Inbound::Calling(Box::pin(call));
     let driver = Driver::new(session, shared.tools(), outbound, inbound, Some(stream));
     driver.run(|_| Box::pin(std::future::pending())).await

@@ -3,6 +3,7 @@
 use peering_core::address::ServerAddress;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{Import, Refusal, Resource, StatusCode};
+use peering_core::secret::SecretHash;
 use peering_core::secrets;
 use peering_core::trust::TrustBundle;
 use tracing::error;
@@ -15,7 +16,7 @@ pub(super) async fn store(
     service: &Service,
     board: &StreamBoard,
     ticket: Option<StreamTicket>,
-    id: PeeringId,
+    (id, admitted_by): (PeeringId, Option<SecretHash>),
     import: Import,
 ) -> Result<(), Refusal> {
     let invalid = |message: String| Refusal::new(StatusCode::InvalidArgument, message);
@@ -23,7 +24,7 @@ pub(super) async fn store(
         Resource::TrustBundle(bundle) => {
             let bundle = TrustBundle::check(&bundle.trust_domain, &bundle.root_pems, None)
                 .map_err(|error| invalid(error.to_string()))?;
-            service.import_trust_bundle(id, &bundle).await.map_err(|error| refusal_of(id, &error))
+            service.import_trust_bundle(id, admitted_by, &bundle).await.map_err(|error| refusal_of(id, &error))
         }
         Resource::ServerAddresses(texts) => {
             let addresses: Vec<ServerAddress> = texts

@@ -28,7 +28,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails; calling again goes on where this call ended.
-    pub async fn finish_delete(&self, id: PeeringId) -> Result<(), ServiceError> {
+    pub(crate) async fn finish_delete(&self, id: PeeringId) -> Result<(), ServiceError> {
         let loaded = self.load(&Target::from(id)).await?;
         if !loaded.record.peering.is_some_and(|peering: Peering| peering.state == Stored::Deleting) {
             return Ok(());
@@ -64,7 +64,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
-    pub async fn sweep_tombstones(&self) -> Result<(), ServiceError> {
+    pub(crate) async fn sweep_tombstones(&self) -> Result<(), ServiceError> {
         let now = self.clock.now();
         let mut kept = Vec::new();
         let mut after: Option<String> = None;

@@ -66,7 +66,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store or the keyring fails.
-    pub async fn dial_target(&self, id: PeeringId) -> Result<Option<DialTarget>, ServiceError> {
+    pub(crate) async fn dial_target(&self, id: PeeringId) -> Result<Option<DialTarget>, ServiceError> {
         let target = Target::from(id);
         let mut loaded = self.load(&target).await?;
         // The secret of one peer must never go to another: peering and secret have to belong together.
