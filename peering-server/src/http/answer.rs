@@ -54,9 +54,12 @@ pub(crate) fn with_index(mut response: Response, index: Revision) -> Response {
 /// Adds one header a warning; what cannot stand in a header is escaped.
 pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Response {
     let name = HeaderName::from_static("x-peering-warning");
-    let escaped =
-        warnings.iter().map(|warning| warning.escape_default().to_string().replace("\\\"", "\"").replace("\\'", "'"));
-    for value in escaped.filter_map(|warning| HeaderValue::from_str(&warning).ok()) {
+    for warning in warnings {
+        let mut text = String::new();
+        for c in warning.chars() {
+            if c == ' ' || c.is_ascii_graphic() { text.push(c) } else { text.extend(c.escape_unicode()) }
+        }
+        let Ok(value) = HeaderValue::from_str(&text) else { continue };
         response.headers_mut().append(&name, value);
     }
     response

@@ -1,5 +1,6 @@
 //! Why a service could not do as asked, in the product's words. Edges turn these into status codes.
 
+use peering_core::duration::GoDuration;
 use peering_core::gojson::go_quoted;
 use peering_core::id::{IdError, PeeringId};
 use peering_core::meta::MetaError;
@@ -36,8 +37,8 @@ pub enum ServiceError {
         max: usize,
     },
     /// A token that ends as soon as it is made.
-    #[error("TTL: expected at least 1s, got {0:?}")]
-    TtlTooShort(std::time::Duration),
+    #[error("TTL: expected at least 1s, got {0}")]
+    TtlTooShort(GoDuration),
     /// The token would be longer than our own decoder accepts.
     #[error(
         "the token would have {got} bytes, more than the {max} that are accepted; give less in Meta or ServerExternalAddresses"

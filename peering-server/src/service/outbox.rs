@@ -170,7 +170,10 @@ impl Service {
         self.outbox.unread.store((unread.len() + read_before.len()).cast_signed(), Ordering::Relaxed);
         self.outbox.note_seen(read_before, cursor);
         self.log_rows(unread.into_iter());
-        self.flush_outbox().await?;
+        // A backlog goes at once, or it would wait for as many changes; a few rows ride along with the next one.
+        if self.outbox.seen().rows.len() > OUTBOX_TRIM_ROWS_MAX {
+            self.flush_outbox().await?;
+        }
         Ok(self.store.watch(key::OUTBOX, revision + 1).await?)
     }
 

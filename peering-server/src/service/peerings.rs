@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use peering_core::duration::GoDuration;
 use peering_core::foreign;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::meta::Meta;
@@ -95,7 +96,10 @@ impl Service {
         }
         let expires = match request.ttl {
             None => None,
-            Some(ttl) if ttl < TOKEN_TTL_MIN => return Err(ServiceError::TtlTooShort(ttl)),
+            Some(ttl) if ttl < TOKEN_TTL_MIN => {
+                let nanos = i64::try_from(ttl.as_nanos()).unwrap_or(i64::MAX);
+                return Err(ServiceError::TtlTooShort(GoDuration::from_nanos(nanos)));
+            }
             // Whole seconds, as the token prints it; later than any time there is means for ever.
             Some(ttl) => {
                 let at = self.clock.now().checked_add(ttl).ok();

@@ -267,7 +267,7 @@ async fn api_case_43_an_acceptor_that_nobody_reaches_is_tried_for_three_seconds(
     let attempts = answer.body.matches("\t* ").count();
     assert!(attempts > 1, "{}", answer.body);
     let failure = format!(
-        "\t* failed to exchange peering secret through address \"{address}\": rpc error: code = Unavailable desc = could not connect: Connection refused (os error 111)\n"
+        "\t* failed to exchange peering secret through address \"{address}\": rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp {address}: connect: connection refused\"\n"
     );
     answer.refuses(503, &format!("{attempts} errors occurred:\n{}\n", failure.repeat(attempts)));
 

@@ -67,7 +67,7 @@ async fn a_token_has_no_end_unless_one_is_asked_for() {
 #[tokio::test]
 async fn a_life_that_is_none_is_refused_and_makes_nothing() {
     let cluster = Cluster::start("dc1").await;
-    for (ttl, status) in [("soon", 400), ("1", 400), ("0s", 500), ("999ms", 500), ("-1h", 500)] {
+    for (ttl, status) in [("soon", 400), ("1", 400), ("0s", 400), ("999ms", 400), ("-1h", 400)] {
         let answer = cluster.ask_token(json!({ "PeerName": "c2", "TTL": ttl })).await;
         assert_eq!(answer.status, status, "{ttl}: {}", answer.body);
         assert!(answer.body.starts_with("TTL: "), "{}", answer.body);
