@@ -2,17 +2,23 @@
 
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
+use peering_core::id::{PeeringId, TokenId};
+use peering_core::life::RevokeReason;
 use peering_core::name::PeerName;
+use peering_core::transition::{Event as Told, What};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as SpanRecord};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, Subscriber};
+use uuid::Uuid;
 
 use super::bench::{Bench, Operate};
-use super::doubtful_store::{Doubt, DoubtfulStore, Pause};
+use super::doubtful_store::{Doubt, DoubtfulStore};
 use crate::bounds::OUTBOX_ROWS_MAX;
-use crate::service::outbox::{LOG_CONSUMER, Outbox, Trim};
+use crate::service::outbox::{LOG_CONSUMER, Outbox, Trim, log_event};
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Record, Store, key};
@@ -59,6 +65,31 @@ impl Subscriber for Log {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// Listens on this thread. A place in the code that another thread comes to first, at this very moment, may believe for
+/// good that nobody listens; so every place is tried until all are heard.
+fn listen() -> (Log, DefaultGuard) {
+    let log = Log::default();
+    let listening = tracing::subscriber::set_default(log.clone());
+    let token = TokenId::from_uuid(Uuid::from_u128(1));
+    let places = [
+        What::TokenGenerated { token, expires: None },
+        What::TokenSuperseded { token, by: token },
+        What::TokenRedeemed { token, from: None },
+        What::TokenRevoked { token, reason: RevokeReason::PeeringDeleted },
+        What::Deleted,
+    ];
+    while log.lines().len() < places.len() {
+        log.0.lock().unwrap().clear();
+        tracing::callsite::rebuild_interest_cache();
+        for what in places.clone() {
+            let (peering, name) = (PeeringId::from_uuid(Uuid::from_u128(1)), PeerName::parse("dialer").unwrap());
+            log_event(&Told { at: Timestamp::UNIX_EPOCH, peering, name, what });
+        }
+    }
+    log.0.lock().unwrap().clear();
+    (log, listening)
 }
 
 async fn rows(store: &dyn Store) -> Vec<Record> {
@@ -117,8 +148,7 @@ async fn a_refusal_stores_no_event() {
 
 #[tokio::test]
 async fn events_reach_the_log_in_order_and_a_later_commit_removes_them() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = listen();
     let bench = Bench::new("dc1");
     let service = bench.service().await;
     let (stop, following) = follow(&service);
@@ -151,8 +181,7 @@ async fn events_that_nobody_saw_are_told_after_a_restart_and_none_twice() {
     drop(service);
     store.close().await;
 
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = listen();
     let store = open();
     bench.store = store.clone();
     let service = bench.service().await;
@@ -191,12 +220,10 @@ async fn events_that_nobody_saw_are_told_after_a_restart_and_none_twice() {
 
 #[tokio::test]
 async fn a_commit_while_the_log_catches_up_is_told_once_and_miscounts_nothing() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = listen();
     let store = DoubtfulStore::new();
     let service = Bench { store: store.clone(), ..Bench::new("dc1") }.service().await;
-    let pause = Arc::new(Pause::default());
-    *store.outbox_read.lock().unwrap() = Some(Arc::clone(&pause));
+    let pause = store.stop_after_range(key::OUTBOX);
     let (stop, following) = follow(&service);
     pause.reached.notified().await;
     service.token("dialer").await.unwrap();
@@ -217,8 +244,7 @@ async fn a_commit_while_the_log_catches_up_is_told_once_and_miscounts_nothing() 
 #[tokio::test]
 async fn rows_whose_removal_is_in_doubt_are_removed_in_the_end() {
     for doubt in [Doubt::Conflict, Doubt::UnknownDone, Doubt::UnknownLost, Doubt::Failure] {
-        let log = Log::default();
-        let _logging = tracing::subscriber::set_default(log.clone());
+        let (log, _listening) = listen();
         let store = DoubtfulStore::new();
         let service = Bench { store: store.clone(), ..Bench::new("dc1") }.service().await;
         let (stop, following) = follow(&service);
