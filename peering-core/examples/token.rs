@@ -9,7 +9,7 @@ use peering_core::remote::RemoteInfo;
 use peering_core::secret::EstablishmentSecret;
 use peering_core::token::{PeeringToken, UnverifiedToken, inspect};
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     // The caller brings time and randomness; a real acceptor draws the sixteen bytes and puts its own roots into `ca`.
     let now: Timestamp = "2030-01-01T00:00:00Z".parse()?;
     let token = PeeringToken {

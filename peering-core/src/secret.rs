@@ -133,7 +133,7 @@ impl TryFrom<String> for SecretHash {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         const EXPECTED: &str = "a secret hash is 64 hexadecimal digits";
         let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(EXPECTED);
         }
         for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
@@ -165,6 +165,7 @@ mod tests {
         let hash = StreamSecret::from_random([7; 16]).hash();
         assert_eq!(SecretHash::try_from(hash.to_hex()).unwrap(), hash);
         assert!(SecretHash::try_from("zz".repeat(32)).is_err());
+        assert!(SecretHash::try_from("+f".repeat(32)).is_err());
         assert!(SecretHash::try_from("é".repeat(32)).is_err());
         assert!(SecretHash::try_from("0".repeat(63)).is_err());
     }

@@ -1,6 +1,4 @@
-//! A peering server inside a program of your own: it keeps everything in memory and ends with the program.
-//!
-//! Run it with `cargo run -p peering-server --example embedded`; the tests call its `main`.
+//! A server with a memory store inside a program of one's own: it invites a peer and says where it is.
 
 use std::error::Error;
 
@@ -12,16 +10,9 @@ use peering_server::service::peerings::TokenRequest;
 #[tokio::main]
 pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(Config::ephemeral(Datacenter::parse("dc1")?)).await?;
-    println!("peers are accepted at {}", server.peer_address());
-
-    let service = server.service();
     let request = TokenRequest { name: "cluster-02".to_owned(), ..TokenRequest::default() };
-    let token = service.generate_token(service.check_token_request(request)?).await?;
-    println!("hand this to cluster-02: {token}");
-    for view in service.list_peerings().await?.value {
-        println!("{} is {:?}", view.peering.name, view.state);
-    }
-
+    let token = server.service().generate_token(server.service().check_token_request(request)?).await?;
+    println!("peers are accepted at {}, invited with {} characters", server.peer_address(), token.len());
     server.shutdown().await;
     Ok(())
 }

@@ -63,6 +63,13 @@ pub const DIAL_RESOLVED_MAX: usize = 8;
 /// Time between two looks at the clock by whoever renews a leaf: the longest that a clock moved by hand goes unnoticed.
 pub const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Most sources and causes of refusals that are counted at once: more than anybody looks at, in a megabyte.
+pub const REFUSAL_SOURCES_MAX: usize = 4_096;
+/// Longest stream secret taken from an acceptor; Consul's and ours have 36 bytes, and it goes into every Open.
+pub const STREAM_SECRET_BYTES_MAX: usize = 256;
+/// Longest exchange of an establishment secret, on either side: the answer waits for one commit.
+pub const EXCHANGE_MAX: Duration = Duration::from_secs(10);
+
 /// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
 /// cluster has.
 pub const COMMIT_ATTEMPTS_MAX: u32 = 64;

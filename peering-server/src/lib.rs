@@ -23,6 +23,7 @@
 
 pub mod bounds;
 pub mod ca;
+pub mod causes;
 pub mod clock;
 pub mod config;
 pub mod dial;

@@ -9,11 +9,12 @@ use peering_core::address::ServerAddress;
 use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
 use crate::bounds::DRAIN_MAX;
 use crate::ca::{CaError, LeafKeeper, renew};
+use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Advertise, Config, StoreChoice};
 use crate::dial::{DialPolicy, Dialer};
@@ -92,6 +93,8 @@ pub struct Server {
     tasks: JoinSet<()>,
     events: tokio::task::JoinHandle<()>,
     store: OpenStore,
+    /// A server that is dropped instead of being shut down stops all the same.
+    _stops: [DropGuard; 2],
 }
 
 enum OpenStore {
@@ -198,7 +201,19 @@ impl Server {
         tasks.spawn(sweep(Arc::clone(&service), stop_accepting.clone()));
         let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
         streams.start();
-        Ok(Self { service, streams, addresses, peer_address, stop_accepting, stop_events, tasks, events, store })
+        let _stops = [stop_accepting.clone().drop_guard(), stop_events.clone().drop_guard()];
+        Ok(Self {
+            service,
+            streams,
+            addresses,
+            peer_address,
+            stop_accepting,
+            stop_events,
+            tasks,
+            events,
+            store,
+            _stops,
+        })
     }
 
     /// Returns the service, for programs that have a server inside.
@@ -229,8 +244,10 @@ impl Server {
             self.tasks.abort_all();
         }
         self.stop_events.cancel();
-        if let Err(cause) = (&mut self.events).await {
-            error!(%cause, "the log of events ended badly");
+        match timeout(DRAIN_MAX, &mut self.events).await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => error!(cause = chain(&cause), "the log of events ended badly"),
+            Err(_) => warn!("events were still being logged after {} s; the next start goes on", DRAIN_MAX.as_secs()),
         }
         match self.store {
             OpenStore::Memory(_) => {}
@@ -303,7 +320,7 @@ fn outward_ip() -> IpAddr {
 async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     loop {
         if let Err(cause) = service.sweep_tombstones().await {
-            error!(%cause, "tombstones could not be swept");
+            error!(cause = chain(&cause), "tombstones could not be swept");
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
@@ -315,7 +332,7 @@ async fn sweep(service: Arc<Service>, stop: CancellationToken) {
 /// Writes events to the log, over every failure of the store.
 async fn follow_events(service: Arc<Service>, stop: CancellationToken) {
     while let Err(cause) = service.log_events(stop.clone()).await {
-        error!(%cause, "events could not be followed, trying again");
+        error!(cause = chain(&cause), "events could not be followed, trying again");
         tokio::select! {
             () = tokio::time::sleep(EVENTS_PAUSE) => {}
             () = stop.cancelled() => return,

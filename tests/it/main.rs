@@ -1,1 +1,12 @@
-//! it
+//! The one test binary: a list of modules with one line each.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how tests speak")]
+
+mod cli;
+mod conformance_doc;
+mod docs;
+mod examples;
+mod http;
+mod scenario;
+mod tidy;
+mod under_test;

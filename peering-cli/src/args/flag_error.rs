@@ -55,7 +55,7 @@ impl From<clap::Error> for FlagError {
     fn from(error: clap::Error) -> Self {
         let arg = context(&error, ContextKind::InvalidArg);
         // clap describes a flag as `--meta <value>`.
-        let flag = arg.split([' ', '=']).next().unwrap_or_default().trim_start_matches('-').to_owned();
+        let flag = arg.split([' ', '=', '[']).next().unwrap_or_default().trim_start_matches('-').to_owned();
         match error.kind() {
             ErrorKind::UnknownArgument if arg.starts_with('-') => Self::NotDefined(flag),
             ErrorKind::UnknownArgument => Self::TooMany,

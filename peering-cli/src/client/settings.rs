@@ -162,7 +162,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Resolves flags, then environment, then defaults; `own_socket` is called only if nobody names an address.
+    /// Resolves flags, then environment, then defaults; `own_socket` is called only if nobody names an address or a token.
     ///
     /// # Errors
     /// [`SettingsError`] for the first setting that is wrong.
@@ -177,6 +177,9 @@ impl Settings {
             None => Ok(variable.text(environment)?.map(|(_, text)| text)),
         };
         let wants_tls = boolean(Variable::HttpSsl, environment)?.unwrap_or(false);
+        let acl_token = acl_token(flags, environment)?.filter(|t| !t.is_empty());
+        // A token that somebody named is meant for a server that somebody named, or for Consul's usual address.
+        let own_socket = || if acl_token.is_none() { own_socket() } else { None };
         let address = match text(&flags.http_addr, Variable::HttpAddr)? {
             Some(address) => ApiAddress::parse(&address, wants_tls)?,
             None => match own_socket() {
@@ -190,7 +193,7 @@ impl Settings {
         let key = path(&flags.client_key, Variable::ClientKey);
         Ok(Self {
             address,
-            acl_token: acl_token(flags, environment)?.filter(|t| !t.is_empty()).map(sensitive).transpose()?,
+            acl_token: acl_token.map(sensitive).transpose()?,
             basic_auth: basic_auth(environment)?,
             roots: tls::roots(ca_file.as_deref(), ca_path.as_deref())?,
             identity: tls::identity(certificate.as_deref(), key.as_deref())?,

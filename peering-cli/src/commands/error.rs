@@ -116,7 +116,7 @@ pub(crate) enum CommandError {
     Runtime(#[source] io::Error),
     /// A server could not start.
     #[cfg(feature = "server")]
-    #[error("Error starting the server: {}", chain(.0))]
+    #[error("Error starting the server: {}", peering_server::causes::chain(.0))]
     Start(#[source] Box<peering_server::server::StartError>),
     /// A second signal came while a server was stopping.
     #[cfg(feature = "server")]
@@ -129,19 +129,6 @@ pub(crate) enum CommandError {
     /// The result was not printed.
     #[error(transparent)]
     Output(#[from] OutputError),
-}
-
-/// Joins an error and everything below it.
-#[cfg(feature = "server")]
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Returns the value of a flag that the verb cannot do without.

@@ -1,8 +1,8 @@
 //! `peering quickstart`: two clusters on this machine become peers, every step explained.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +93,7 @@ impl Quickstart {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
         let home = tempfile::Builder::new()
             .prefix("peering-quickstart-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|source| QuickstartError::Prepare { path: std::env::temp_dir(), source })?;
         let mut clusters = Vec::new();
@@ -100,17 +101,28 @@ impl Quickstart {
             clusters.push(start(home.path(), datacenter).await?);
         }
         let outcome = tokio::select! {
-            outcome = self.show(world, home.path(), &clusters) => outcome,
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
+            outcome = self.show(world, &clusters) => outcome,
+            _ = terminate.recv() => self.told_to_stop(),
+            _ = interrupt.recv() => self.told_to_stop(),
         };
-        for cluster in clusters {
-            cluster.shutdown().await;
+        let stopped = async {
+            for cluster in clusters {
+                cluster.shutdown().await;
+            }
+        };
+        tokio::select! {
+            () = stopped => outcome,
+            _ = terminate.recv() => Err(CommandError::Interrupted),
+            _ = interrupt.recv() => Err(CommandError::Interrupted),
         }
-        outcome
     }
 
-    async fn show(&self, world: &mut World<'_>, home: &Path, clusters: &[Server]) -> Result<(), CommandError> {
+    /// With `-exit` success means ACTIVE on both sides, and a signal came before that.
+    fn told_to_stop(&self) -> Result<(), CommandError> {
+        if self.exit { Err(CommandError::Interrupted) } else { Ok(()) }
+    }
+
+    async fn show(&self, world: &mut World<'_>, clusters: &[Server]) -> Result<(), CommandError> {
         let [(first_dc, first_peer), (second_dc, second_peer)] = CLUSTERS;
         let [first, second] = clusters else { return Ok(()) };
         let mut say = |text: String| world.output.result(&text);
@@ -123,9 +135,6 @@ impl Quickstart {
         let step = |step: &'static str| move |source| QuickstartError::Step { step, source };
         let checked = first.service().check_token_request(request).map_err(step("2"))?;
         let token = first.service().generate_token(checked).await.map_err(step("2"))?;
-        let token_file = home.join("token");
-        write_private(&token_file, &token)
-            .map_err(|source| QuickstartError::Prepare { path: token_file.clone(), source })?;
         say(format!(
             "2. {first_dc} generates a peering token for \"{first_peer}\": {} characters, a one-time secret inside.\n     \
              The same by hand: peering generate-token -name {first_peer} -http-addr {}",
@@ -174,11 +183,6 @@ async fn start(home: &Path, datacenter: &str) -> Result<Server, CommandError> {
 
 fn http_url(server: &Server) -> String {
     server.http_addresses().first().map(|address| format!("http://{address}")).unwrap_or_default()
-}
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{text}")
 }
 
 async fn wait_until_active(first: &Server, second: &Server) -> Result<(), QuickstartError> {

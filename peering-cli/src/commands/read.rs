@@ -91,6 +91,11 @@ fn write_pretty(out: &mut String, peering: &Peering) -> fmt::Result {
     writeln!(out, "Last Heartbeat:    {}", gotime::default_form(stream.last_heartbeat))?;
     writeln!(out, "Last Send:         {}", gotime::default_form(stream.last_send))?;
     writeln!(out, "Last Receive:      {}", gotime::default_form(stream.last_receive))?;
+    if let Some(domain) = &peering.trust_domain_changed_from {
+        writeln!(out)?;
+        let domain = escape::line(domain);
+        writeln!(out, "Warning: the peer's trust domain changed from {domain} when it last presented a new token")?;
+    }
     writeln!(out)?;
     writeln!(out, "Create Index: {}", peering.create_index)?;
     writeln!(out, "Modify Index: {}", peering.modify_index)

@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use peering_server::config::{Config, LogFormat, LogLevel, Settings};
+use peering_server::config::env::{PREFIX, VARIABLES};
+use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
 use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
 use tracing::level_filters::LevelFilter;
 
 use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
-use crate::world::World;
+use crate::world::{Environment, World};
 
 /// Flags of `server`.
 #[derive(Debug, Args)]
@@ -94,12 +96,13 @@ impl Server {
         let check = self.check;
         let environment = world.environment;
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
-        let weaker = Settings::from_env(look_up).map_err(peering_server::config::Mistakes)?;
+        let (weaker, mut mistakes) = Settings::from_env(look_up);
+        mistakes.extend(unreadable(environment));
         let mut settings = self.into_settings().or(weaker);
         if settings.data_dir.is_none() {
             settings.data_dir = current_uid().ok().and_then(|uid| default_data_dir(environment, uid));
         }
-        let config = settings.resolve()?;
+        let config = all_or_nothing(mistakes, settings.resolve())?;
         if check {
             return Ok(world.output.result("The settings are good.")?);
         }
@@ -129,15 +132,41 @@ impl Server {
     }
 }
 
+/// Passes checked settings on only if no mistake was made anywhere.
+fn all_or_nothing(mut mistakes: Vec<Mistake>, resolved: Result<Config, Mistakes>) -> Result<Config, Mistakes> {
+    match resolved {
+        Ok(config) if mistakes.is_empty() => Ok(config),
+        Ok(_) => Err(Mistakes(mistakes)),
+        Err(Mistakes(more)) => {
+            mistakes.extend(more);
+            Err(Mistakes(mistakes))
+        }
+    }
+}
+
+/// Finds variables that are no text: to pass them over would start a server with other settings than were meant.
+fn unreadable(environment: Environment<'_>) -> impl Iterator<Item = Mistake> + '_ {
+    VARIABLES.iter().filter_map(move |(name, _)| {
+        let value = environment(&format!("{PREFIX}{name}"))?;
+        let problem = format!("{PREFIX}{name} is not UTF-8 text");
+        value.to_str().is_none().then_some(Mistake { setting: "environment", problem })
+    })
+}
+
 async fn serve(config: Config, world: &mut World<'_>) -> Result<(), CommandError> {
     // Signals are caught before anything is opened, so that none finds a server half way.
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(CommandError::Runtime)?;
     let server = Running::start(config).await.map_err(|error| CommandError::Start(Box::new(error)))?;
     world.output.result(&ready_line(&server))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // A closed terminal must not cut streams.
+            _ = hang_up.recv() => info!("SIGHUP: there is nothing to reload"),
+        }
     }
     tokio::select! {
         () = server.shutdown() => Ok(()),

@@ -32,7 +32,9 @@ pub struct BodyError {
 /// # Ok::<(), peering_core::api::body::BodyError>(())
 /// ```
 pub fn decode_generate_token(body: &[u8]) -> Result<GenerateTokenRequest, BodyError> {
-    gojson::decode_first(body).map_err(|cause| BodyError { cause })
+    let mut request: GenerateTokenRequest = gojson::decode_first(body).map_err(|cause| BodyError { cause })?;
+    request.ttl = request.ttl.filter(|ttl| !ttl.is_empty());
+    Ok(request)
 }
 
 /// Reads the body of `POST /v1/peering/establish`.
@@ -124,6 +126,7 @@ mod tests {
         let ttl = |body: &str| decode_generate_token(body.as_bytes()).unwrap().ttl;
         assert_eq!(ttl(r#"{"TTL":"24h"}"#), Some("24h".into()));
         assert_eq!(ttl(r#"{"ttl":"24h","TTL":null}"#), None);
+        assert_eq!(ttl(r#"{"TTL":""}"#), None);
         assert_eq!(ttl(r#"{"PeerName":"a"}"#), None);
         assert_eq!(
             refusal(r#"{"TTL":24}"#),

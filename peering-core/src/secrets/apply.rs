@@ -41,12 +41,12 @@ pub fn apply(record: &Record, command: Command, now: Timestamp) -> Result<Transi
         Command::BeginEstablish(begin) => dialer::begin(record, begin, now),
         Command::CompleteEstablish(complete) => dialer::complete(record, complete, now),
         Command::StoreServerAddresses(addresses) => dialer::store_addresses(record, addresses, now),
-        Command::StoreTrustBundle { trust_domain, roots } => {
-            lifecycle::store_trust_bundle(record, trust_domain, roots, now)
+        Command::StoreTrustBundle { admitted_by, trust_domain, roots } => {
+            lifecycle::store_trust_bundle(record, admitted_by, trust_domain, roots, now)
         }
         Command::Delete => Ok(lifecycle::delete(record, now)),
         Command::FinishDelete => Ok(lifecycle::finish_delete(record, now)),
-        Command::PeerTerminated => Ok(lifecycle::terminate(record, now)),
+        Command::PeerTerminated { admitted_by } => Ok(lifecycle::terminate(record, admitted_by, now)),
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Command {
     CompleteEstablish(CompleteEstablish),
     /// The peer sent its root certificates.
     StoreTrustBundle {
+        /// On an acceptor: the hash of the secret that admitted the stream it came on.
+        admitted_by: Option<SecretHash>,
         /// The domain that the bundle names.
         trust_domain: String,
         /// The roots, checked and in PEM.
@@ -48,7 +50,10 @@ pub enum Command {
     /// Everything that hung on a deleted peering is gone.
     FinishDelete,
     /// The peer ended the peering.
-    PeerTerminated,
+    PeerTerminated {
+        /// On an acceptor: the hash of the secret that admitted the stream that said so.
+        admitted_by: Option<SecretHash>,
+    },
 }
 
 /// Asks for a new establishment secret.

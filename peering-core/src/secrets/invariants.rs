@@ -119,7 +119,7 @@ impl World {
             }
             Step::FinishDelete => drop(self.desk.run(Command::FinishDelete)),
             Step::Terminate => {
-                self.desk.run(Command::PeerTerminated).map_err(|refusal| refusal.to_string())?;
+                self.desk.run(Command::PeerTerminated { admitted_by: None }).map_err(|refusal| refusal.to_string())?;
                 self.note_the_end();
             }
             Step::Wait { seconds } => self.desk.now += SignedDuration::from_secs(seconds.into()),

@@ -7,10 +7,17 @@ use super::{PeeringSecrets, Record, Refusal};
 use crate::life::{RevokeReason, TokenState};
 use crate::meta::Meta;
 use crate::peering::{PeerDomain, Peering, Stored};
+use crate::secret::SecretHash;
 use crate::transition::{Transition, What};
+
+/// Says whether the stream that speaks was admitted by a secret that is void by now: its peer was replaced.
+fn is_superseded(record: &Record, admitted_by: Option<SecretHash>) -> bool {
+    admitted_by.is_some_and(|secret| record.secrets.active != Some(secret))
+}
 
 pub(super) fn store_trust_bundle(
     record: &Record,
+    admitted_by: Option<SecretHash>,
     trust_domain: String,
     roots: Vec<String>,
     now: Timestamp,
@@ -18,6 +25,9 @@ pub(super) fn store_trust_bundle(
     let peering = record.peering.as_ref().ok_or(Refusal::NoPeering)?;
     if !peering.is_live() {
         return Err(Refusal::MarkedForDeletion);
+    }
+    if is_superseded(record, admitted_by) {
+        return Err(Refusal::Stream);
     }
     let got = trust_domain.to_ascii_lowercase();
     let mut domain = peering.domain.clone();
@@ -28,12 +38,11 @@ pub(super) fn store_trust_bundle(
         }
         Some(_) => {}
         None => {
-            if let Some(previous) = domain.previous.take()
-                && previous != got
-            {
+            let changed = domain.previous.take().filter(|previous| *previous != got);
+            if let Some(previous) = &changed {
                 draft.tell(peering, What::TrustDomainChanged { from: previous.clone(), to: got.clone() });
-                domain.changed_from = Some(previous);
             }
+            domain.changed_from = changed;
             domain.current = Some(got);
         }
     }
@@ -91,9 +100,9 @@ pub(super) fn finish_delete(record: &Record, now: Timestamp) -> Transition<Recor
 }
 
 /// Notes that the peer ended the peering. One that we are deleting goes on being deleted.
-pub(super) fn terminate(record: &Record, now: Timestamp) -> Transition<Record> {
+pub(super) fn terminate(record: &Record, admitted_by: Option<SecretHash>, now: Timestamp) -> Transition<Record> {
     match &record.peering {
-        Some(peering) if peering.is_live() => {
+        Some(peering) if peering.is_live() && !is_superseded(record, admitted_by) => {
             let mut draft = Draft::of(record, now);
             draft.tell(peering, What::Terminated);
             draft.next.peering = Some(Peering { state: Stored::Terminated, ..peering.clone() });

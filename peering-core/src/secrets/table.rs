@@ -119,7 +119,11 @@ impl Desk {
     }
 
     pub(super) fn bundle(&mut self, domain: &str) -> Result<Transition<Record>, Refusal> {
-        self.run(Command::StoreTrustBundle { trust_domain: domain.into(), roots: vec!["root\n".into()] })
+        self.run(Command::StoreTrustBundle {
+            admitted_by: None,
+            trust_domain: domain.into(),
+            roots: vec!["root\n".into()],
+        })
     }
 
     /// Names which secrets are kept: establishment, pending, active.
@@ -267,7 +271,7 @@ fn generating_for_a_peering_under_deletion_is_refused_with_the_stores_text() {
 fn generating_for_a_terminated_peering_begins_anew_with_the_same_id() {
     let mut desk = desk_with(Some(1), Some(12), Some(21));
     let id = desk.record.peering.as_ref().unwrap().local_id;
-    desk.run(Command::PeerTerminated).unwrap();
+    desk.run(Command::PeerTerminated { admitted_by: None }).unwrap();
     assert_eq!(desk.state(), Some(Stored::Terminated));
     assert_eq!(desk.exchange(1, 15, None).unwrap_err(), Refusal::Establishment(SecretCause::PeeringEnded));
     assert_eq!(desk.open(21).unwrap_err(), Refusal::Ended { id, by_peer: true });
@@ -388,7 +392,7 @@ fn deleting_revokes_the_token_that_is_out_and_erases_every_secret() {
     assert!(desk.record.secrets.is_empty());
     assert_eq!(desk.record.tokens[&token(1)].life.state_at(desk.now), TokenState::Revoked);
     assert!(desk.run(Command::Delete).unwrap().events.is_empty(), "deleting twice changes nothing");
-    desk.run(Command::PeerTerminated).unwrap();
+    desk.run(Command::PeerTerminated { admitted_by: None }).unwrap();
     assert_eq!(desk.state(), Some(Stored::Deleting), "Terminated during deletion is ignored");
 }
 
@@ -421,7 +425,7 @@ fn a_terminated_dialer_is_reestablished_without_a_delete() {
     let mut desk = Desk::new();
     desk.begin().unwrap();
     desk.complete(31).unwrap();
-    desk.run(Command::PeerTerminated).unwrap();
+    desk.run(Command::PeerTerminated { admitted_by: None }).unwrap();
     desk.begin().unwrap();
     assert_eq!((desk.state(), desk.record.secrets.is_empty()), (Some(Stored::Terminated), true));
     desk.complete(32).unwrap();
@@ -477,4 +481,22 @@ fn an_acceptor_takes_the_first_domain_after_a_promotion_and_reports_a_change() {
     let expected = What::TrustDomainChanged { from: "one.consul".into(), to: "two.consul".into() };
     assert!(changed.events.iter().any(|event| event.what == expected));
     assert_eq!(desk.record.peering.as_ref().unwrap().domain.changed_from.as_deref(), Some("one.consul"));
+}
+
+#[test]
+fn a_stream_whose_secret_was_superseded_has_no_say() {
+    let mut desk = desk_with(None, Some(12), Some(21));
+    desk.open(12).unwrap();
+    let before = desk.record.clone();
+    let bundle = |admitted_by| Command::StoreTrustBundle {
+        admitted_by: Some(admitted_by),
+        trust_domain: "old.consul".into(),
+        roots: vec!["root\n".into()],
+    };
+    assert_eq!(desk.run(bundle(secret(21))).unwrap_err(), Refusal::Stream);
+    desk.run(Command::PeerTerminated { admitted_by: Some(secret(21)) }).unwrap();
+    assert_eq!(desk.record, before);
+    desk.run(bundle(secret(12))).unwrap();
+    desk.run(Command::PeerTerminated { admitted_by: Some(secret(12)) }).unwrap();
+    assert_eq!(desk.state(), Some(Stored::Terminated));
 }

@@ -30,9 +30,10 @@ pub const VARIABLES: [(&str, &str); 14] = [
 impl Settings {
     /// Reads settings with a look-up such as `|name| std::env::var(name).ok()`; an empty value counts as none.
     ///
-    /// # Errors
-    /// [`Mistake`]s for booleans that are none.
-    pub fn from_env(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
+    /// Booleans that are none count as not given and are returned as mistakes, to be reported together with those that
+    /// [`Settings::resolve`] finds.
+    #[must_use]
+    pub fn from_env(look_up: impl Fn(&str) -> Option<String>) -> (Self, Vec<Mistake>) {
         let text = |name: &str| look_up(&format!("{PREFIX}{name}")).filter(|value| !value.is_empty());
         let list = |name: &str| -> Vec<String> {
             text(name).map(|value| value.split(',').map(|part| part.trim().to_owned()).collect()).unwrap_or_default()
@@ -64,7 +65,7 @@ impl Settings {
             log_level: text("LOG_LEVEL"),
             log_format: text("LOG_FORMAT"),
         };
-        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+        (settings, mistakes)
     }
 
     /// Fills what is missing here from `weaker` settings.
@@ -103,7 +104,7 @@ mod tests {
             _ => None,
         };
         let flags = Settings { datacenter: Some("dc1".to_owned()), ..Settings::default() };
-        let settings = flags.or(Settings::from_env(env).unwrap());
+        let settings = flags.or(Settings::from_env(env).0);
         assert_eq!(settings.datacenter.as_deref(), Some("dc1"));
         assert_eq!(settings.http_addr, ["127.0.0.1:1", "unix:///tmp/x"]);
         assert_eq!(settings.dev, Some(true));
@@ -112,7 +113,8 @@ mod tests {
     #[test]
     fn a_boolean_that_is_none_is_a_mistake() {
         let env = |name: &str| (name == "PEERING_SERVER_DEV").then(|| "maybe".to_owned());
-        let mistakes = Settings::from_env(env).unwrap_err();
+        let (settings, mistakes) = Settings::from_env(env);
+        assert_eq!(settings.dev, None);
         assert_eq!(mistakes.len(), 1);
         assert!(mistakes[0].to_string().contains("maybe"));
     }
@@ -121,11 +123,11 @@ mod tests {
     fn every_variable_is_read() {
         for (name, _) in VARIABLES {
             let asked = std::cell::RefCell::new(Vec::new());
-            let settings = Settings::from_env(|name| {
+            let (_, mistakes) = Settings::from_env(|name| {
                 asked.borrow_mut().push(name.to_owned());
                 None
             });
-            assert!(settings.is_ok());
+            assert!(mistakes.is_empty());
             assert!(asked.borrow().contains(&format!("{PREFIX}{name}")), "{name}");
             assert_eq!(asked.borrow().len(), VARIABLES.len());
         }

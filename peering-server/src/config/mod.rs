@@ -121,7 +121,6 @@ pub enum LogFormat {
 /// One mistake in the settings: which, what came, what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("-{setting}: {problem}")]
-#[non_exhaustive]
 pub struct Mistake {
     /// The flag's name; its variable is `PEERING_SERVER_` and the same in capitals.
     pub setting: &'static str,

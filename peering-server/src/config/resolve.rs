@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use peering_core::name::Datacenter;
 
 use super::{Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
+use crate::bounds::ADDRESSES_MAX;
+use crate::dial::{AddressOrigin, DialPolicy};
 
 /// Port of the HTTP API, as Consul's.
 const HTTP_PORT: u16 = 8500;
@@ -77,6 +79,11 @@ impl Resolver {
         if given.is_empty() {
             return Advertise::Discover;
         }
+        if given.len() > ADDRESSES_MAX {
+            let problem =
+                format!("expected at most {ADDRESSES_MAX} addresses, which a token carries, got {}", given.len());
+            self.mistake("advertise", problem);
+        }
         let mut hosts = Vec::new();
         for text in given {
             match split_advertised(text) {
@@ -93,15 +100,27 @@ impl Resolver {
 
 /// Splits `host[:port]`; a bare IPv6 address is a host.
 fn split_advertised(text: &str) -> Option<(String, Option<u16>)> {
-    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        return (!ip.is_unspecified()).then(|| (ip.to_string(), None));
+    let unbracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = unbracketed.parse::<IpAddr>() {
+        return can_be_dialed(ip).then(|| (ip.to_string(), None));
     }
     if text.contains(':') {
         let address = peering_core::address::ServerAddress::parse(text).ok()?;
-        return (!address.host().is_empty()).then(|| (address.host().to_owned(), Some(address.port())));
+        let is_host =
+            !address.host().is_empty() && address.host().parse().is_ok_and(can_be_dialed) || is_name(address.host());
+        return is_host.then(|| (address.host().to_owned(), Some(address.port())));
     }
-    let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    is_name.then(|| (text.to_owned(), None))
+    is_name(text).then(|| (text.to_owned(), None))
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    !text.is_empty() && is_plain && text.parse::<IpAddr>().is_err()
+}
+
+/// Says whether a dialer of ours would dial this address at all.
+fn can_be_dialed(ip: IpAddr) -> bool {
+    DialPolicy::default().check(ip, AddressOrigin::Token).is_ok()
 }
 
 impl Settings {
@@ -288,7 +307,20 @@ mod tests {
         assert_eq!(split_advertised("host:1"), Some(("host".into(), Some(1))));
         assert_eq!(split_advertised("2001:db8::1"), Some(("2001:db8::1".into(), None)));
         assert_eq!(split_advertised("[2001:db8::1]:5"), Some(("2001:db8::1".into(), Some(5))));
-        for bad in ["", "0.0.0.0", "a b", "host:0", "http://host", ":1"] {
+        for bad in [
+            "",
+            "0.0.0.0",
+            "[::1",
+            "::1]",
+            "169.254.1.1",
+            "224.0.0.1:1",
+            "0.0.0.0:8503",
+            "[::]:8503",
+            "a b",
+            "host:0",
+            "http://host",
+            ":1",
+        ] {
             assert_eq!(split_advertised(bad), None, "{bad}");
         }
     }

@@ -103,7 +103,9 @@ impl Dialer {
             match timeout_at(soon, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => failure = DialError::Connect(error),
-                Err(_) => failure = DialError::TimedOut { doing: "connecting", limit: self.limit },
+                Err(_) => {
+                    failure = DialError::TimedOut { doing: "connecting", limit: DIAL_CONNECT_MAX.min(self.limit) }
+                }
             }
             if Instant::now() >= deadline {
                 break;

@@ -51,10 +51,12 @@ pub(crate) fn with_index(mut response: Response, index: Revision) -> Response {
     response
 }
 
-/// Adds one header a warning; what cannot stand in a header is left out.
+/// Adds one header a warning; what cannot stand in a header is escaped.
 pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Response {
     let name = HeaderName::from_static("x-peering-warning");
-    for value in warnings.iter().filter_map(|warning| HeaderValue::from_str(warning).ok()) {
+    let escaped =
+        warnings.iter().map(|warning| warning.escape_default().to_string().replace("\\\"", "\"").replace("\\'", "'"));
+    for value in escaped.filter_map(|warning| HeaderValue::from_str(&warning).ok()) {
         response.headers_mut().append(&name, value);
     }
     response

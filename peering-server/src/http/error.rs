@@ -1,16 +1,16 @@
-//! Errors on the way out: the only file with status codes, each with its reason.
-
-use std::error::Error;
+//! Everything but success on the way out: the only file with status codes, each with its reason.
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 use peering_core::api::body::BodyError;
 use peering_core::foreign;
+use peering_core::token::VerifyError;
 use tracing::{debug, error};
 
+use crate::causes::chain;
 use crate::service::ServiceError;
 use crate::service::establish::CallCode;
 
@@ -32,6 +32,13 @@ impl HttpError {
         Self { status: StatusCode::FORBIDDEN, text: text.into() }
     }
 
+    /// A handler broke off: a fault of ours, which the log tells.
+    pub(crate) fn broken(cause: &dyn std::error::Error) -> Self {
+        error!(cause = chain(cause), "Request error");
+        let text = "the request broke off; the server's log has the cause".to_owned();
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, text }
+    }
+
     /// The body is longer than any request of ours.
     pub(crate) fn too_large(text: impl Into<String>) -> Self {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, text: text.into() }
@@ -49,7 +56,11 @@ impl From<ServiceError> for HttpError {
         let status = match &error {
             // Consul answers 403 so that callers know to generate a new token.
             ServiceError::NewTokenNeeded(_) | ServiceError::Denied(_) => StatusCode::FORBIDDEN,
+            // Consul's tokens have no end; one of ours that ended needs what a spent one needs.
+            ServiceError::TokenRefused(VerifyError::Expired { .. }) => StatusCode::FORBIDDEN,
             ServiceError::NotFound(_) => StatusCode::NOT_FOUND,
+            // A key of ours, so the status is ours to choose.
+            ServiceError::TtlTooShort(_) => StatusCode::BAD_REQUEST,
             // The first failure decides, as in Consul.
             ServiceError::Exchange(failure) => match failure.first_code() {
                 CallCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -78,18 +89,6 @@ impl From<ServiceError> for HttpError {
     }
 }
 
-/// Joins an error and everything below it.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         plain(self.status, self.text)
@@ -106,6 +105,7 @@ fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
 /// Names the methods of an endpoint.
 pub(crate) fn options(allow: &'static str) -> Response {
     let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
@@ -119,6 +119,25 @@ pub(crate) fn method_not_allowed(request: &Request, allow: &'static str) -> Resp
 }
 
 /// Refuses a path that is no endpoint.
-pub(crate) async fn unknown_path(_: Uri) -> Response {
-    plain(StatusCode::NOT_FOUND, "Invalid URL path: not a recognized HTTP API endpoint\n")
+pub(crate) async fn unknown_path(uri: Uri) -> Response {
+    let reason = if uri.path().contains("/v1/") {
+        "not a recognized HTTP API endpoint"
+    } else {
+        "if attempting to use the HTTP API, ensure the path starts with '/v1/'"
+    };
+    plain(StatusCode::NOT_FOUND, format!("Invalid URL path: {reason}\n"))
+}
+
+/// Refuses a query string that cannot be read, as Consul does: 500 and no word.
+pub(crate) fn bad_query() -> Response {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "")
+}
+
+/// Leads to the canonical spelling of a path; 301 is what Consul's releases answer.
+pub(crate) fn moved(location: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(location) else { return plain(StatusCode::BAD_REQUEST, "") };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    response.headers_mut().insert(LOCATION, location);
+    response
 }

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, Query, Request};
 use http::request::Parts;
 
 use super::error::HttpError;
@@ -24,10 +24,11 @@ pub(crate) struct Asked {
 impl Asked {
     /// Reads them from the head of a request.
     pub(crate) fn of(parts: &Parts) -> Self {
-        let query = parts.uri.query().unwrap_or_default();
+        let query: Vec<(String, String)> =
+            Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default();
         let source = parts.extensions.get::<Caller>().and_then(|caller| caller.source);
         let has = |name: &str, empty_counts: bool| {
-            form_pairs(query).any(|(key, value)| key == name && (empty_counts || !value.is_empty()))
+            query.iter().any(|(key, value)| key == name && (empty_counts || !value.is_empty()))
         };
         Self {
             actor: Actor { source },
@@ -53,11 +54,6 @@ impl Asked {
     }
 }
 
-/// Splits a query string; only plain names are looked for, so nothing is decoded.
-fn form_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-}
-
 /// Reads a body within its bound.
 pub(crate) async fn body(request: Request) -> Result<Bytes, HttpError> {
     Bytes::from_request(request, &()).await.map_err(|rejection| match rejection {
@@ -79,13 +75,14 @@ mod tests {
     #[test]
     fn any_partition_is_refused_and_an_empty_one_is_none() {
         assert!(asked("/v1/peerings?partition=default").refuse_partition().is_err());
+        assert!(asked("/v1/peerings?%70artition=a&a=b").refuse_partition().is_err());
         assert!(asked("/v1/peerings?x&partition=").refuse_partition().is_ok());
         assert!(asked("/v1/peerings").refuse_partition().is_ok());
     }
 
     #[test]
     fn pretty_counts_with_and_without_a_value() {
-        for uri in ["/?pretty", "/?a=b&pretty=", "/?pretty=false"] {
+        for uri in ["/?pretty", "/?a=b&pretty=", "/?pretty=false", "/?%70retty"] {
             assert!(asked(uri).pretty);
         }
         assert!(!asked("/?prettyx").pretty);

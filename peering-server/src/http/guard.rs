@@ -25,6 +25,9 @@ fn check(request: &Request) -> Result<(), HttpError> {
         Some(value) => Some(value.to_str().unwrap_or("\u{fffd}").to_owned()),
         None => request.uri().authority().map(ToString::to_string),
     };
+    if request.headers().get_all(HOST).iter().count() > 1 {
+        return Err(HttpError::forbidden("more than one Host: expected one"));
+    }
     let over_unix = request.extensions().get::<Caller>().is_some_and(|caller| caller.unix);
     if let Some(host) = host.as_deref().filter(|_| !over_unix)
         && !is_loopback(host)

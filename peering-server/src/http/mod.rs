@@ -12,19 +12,22 @@ mod answer;
 mod error;
 mod extract;
 mod guard;
+mod path;
 mod v1;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, get, on, post};
+use axum::routing::{MethodFilter, MethodRouter, on, post};
 use http::header::{HeaderValue, VARY};
 
 use crate::bounds::BODY_BYTES_MAX;
 use crate::service::Service;
+use error::HttpError;
 
 /// What handlers share.
 pub(crate) struct App {
@@ -40,17 +43,20 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/peering/token", only("OPTIONS,POST", post(v1::token::generate)))
         .route("/v1/peering/establish", only("OPTIONS,POST", post(v1::establish::establish)))
-        .route("/v1/peering", get(v1::peering::without_slash))
-        .route("/v1/peering/", get(v1::peering::without_name))
+        .route(
+            "/v1/peering/",
+            only("OPTIONS,GET,DELETE", on(MethodFilter::GET.or(MethodFilter::DELETE), v1::peering::without_name)),
+        )
         .route(
             "/v1/peering/{*name}",
             only("OPTIONS,GET,DELETE", on(MethodFilter::GET, v1::peering::read).delete(v1::peering::delete)),
         )
         .route("/v1/peerings", only("OPTIONS,GET", on(MethodFilter::GET, v1::peerings::list)))
         .route("/v1/status/leader", only("OPTIONS,GET", on(MethodFilter::GET, v1::status::leader)))
-        .layer(middleware::from_fn(consul_headers))
+        .layer(middleware::from_fn(as_consul))
         .fallback(error::unknown_path)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(path::only_canonical))
         .layer(middleware::from_fn(guard::refuse_strangers))
         .with_state(app)
 }
@@ -63,9 +69,22 @@ fn only(allow: &'static str, methods: MethodRouter<Arc<App>>) -> MethodRouter<Ar
         .fallback(move |request: Request| async move { error::method_not_allowed(&request, allow) })
 }
 
-/// Adds the headers that every registered endpoint of Consul sends.
-async fn consul_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// Runs a change to its end, even if the caller hangs up meanwhile: half of it would cost a token.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, crate::service::ServiceError>> + Send + 'static,
+) -> Result<T, HttpError> {
+    match tokio::spawn(change).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(broken) => Err(HttpError::broken(&broken)),
+    }
+}
+
+/// Does what every registered endpoint of Consul does: refuses a query that cannot be read, and adds headers.
+async fn as_consul(request: Request, next: Next) -> Response {
+    let mut response = match request.uri().query() {
+        Some(query) if !path::is_query(query) => error::bad_query(),
+        _ => next.run(request).await,
+    };
     let headers = response.headers_mut();
     headers.insert("x-consul-default-acl-policy", HeaderValue::from_static("allow"));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));

@@ -80,6 +80,8 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(request_head)
             .max_buf_size(REQUEST_HEAD_BYTES_MAX)
+            // As Consul's, for readers who look for the names as they are documented.
+            .title_case_headers(true)
             .serve_connection(TokioIo::new(socket), service);
         drive(connection, activity, request_head, shutdown).await;
     }

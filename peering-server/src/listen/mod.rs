@@ -6,7 +6,7 @@
 //! | `peer` | certificate by exact server name, no client certificate | the peer stream service | connections without an accepted Open, in all and per source |
 //!
 //! A listener knows nothing of routes or frames: [`accept::serve`] hands each finished connection to a handler, which
-//! is usually [`http::handler`] or [`grpc::handler`].
+//! is usually [`http::serve_connection`] or [`grpc::serve_connection`].
 
 pub mod accept;
 pub mod drive;

@@ -131,7 +131,7 @@ fn system(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Uni
 }
 
 fn prepare_directory(directory: &Path) -> Result<(), UnixSocketError> {
-    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
+    match DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(system("create the directory", directory)(error));
         }

@@ -17,6 +17,7 @@ use super::driver::{self, Accepted, Decision, Driver};
 use super::ends::{Frames, Inbound, Outbound};
 use super::proto::peerstream::peer_stream_service_server::PeerStreamService;
 use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
+use crate::causes::chain;
 use crate::listen::ConnectionGuard;
 use crate::listen::grpc::PeerConnection;
 use crate::service::ServiceError;
@@ -77,10 +78,13 @@ async fn serve(
     let driver = Driver::new(session, shared.tools(), outbound, inbound, None);
     let decide = |open: Open| -> Decision<'_> { Box::pin(decide(shared, open, source, guard.clone(), opened.clone())) };
     let outcome = driver.run(decide).await;
+    // One that was refused has been told of, or counted.
+    let Some(peer_id) = outcome.peering else { return };
     match outcome.result {
-        Ok(()) => info!(source = ?source, "ending stream"),
+        Ok(()) => info!(%peer_id, source = ?source, "ending stream"),
         Err(refusal) => {
-            info!(source = ?source, code = refusal.code.number(), reason = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), "ending stream")
+            let reason = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX);
+            info!(%peer_id, source = ?source, code = refusal.code.number(), reason, "ending stream");
         }
     }
 }
@@ -93,6 +97,7 @@ async fn decide<'a>(
     opened: Opened,
 ) -> (Answer, Option<Accepted<'a>>) {
     let Open { peer_id, secret, remote } = open;
+    let admitted_by = secret.hash();
     match shared.service.admit(&peer_id, &secret, remote).await {
         Ok(peering) => {
             info!(peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
@@ -101,20 +106,30 @@ async fn decide<'a>(
             let place = shared.registry.enter(&shared.board, id, true, shared.service.now());
             // A deletion that came before the place was taken had nobody to tell.
             if let Err(error) = shared.service.still_live(id).await {
-                return refused(&peer_id, &error, source);
+                return refused(shared, &peer_id, &error, source);
             }
             opened.set();
             let admission = guard.map(|guard| guard.accept_open());
             let offer = driver::offer(&shared.service, false);
-            (Answer::Accepted(offer), Some(Accepted { place, id, remote_id: None, admission }))
+            (
+                Answer::Accepted(offer),
+                Some(Accepted { place, id, remote_id: None, admitted_by: Some(admitted_by), admission }),
+            )
         }
-        Err(error) => refused(&peer_id, &error, source),
+        Err(error) => refused(shared, &peer_id, &error, source),
     }
 }
 
-fn refused<'a>(peer_id: &str, error: &OpenError, source: Option<IpAddr>) -> (Answer, Option<Accepted<'a>>) {
-    let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
-    warn!(source = ?source, reason, "peer stream refused");
+fn refused<'a>(
+    shared: &Shared,
+    peer_id: &str,
+    error: &OpenError,
+    source: Option<IpAddr>,
+) -> (Answer, Option<Accepted<'a>>) {
+    if let Some(times) = shared.service.refusals.note(source, error.cause()) {
+        let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
+        warn!(source = ?source, reason, times, "peer stream refused");
+    }
     let (refusal, terminated) = open_refusal(peer_id, error);
     (Answer::Refused { refusal, terminated }, None)
 }
@@ -132,7 +147,7 @@ fn open_refusal(peer_id: &str, error: &OpenError) -> (Refusal, bool) {
         OpenError::Refused(secrets::Refusal::Stream) => (Refusal::invalid_stream_secret(), false),
         OpenError::Refused(other) => (Refusal::new(StatusCode::Internal, other.to_string()), false),
         OpenError::Store(cause) => {
-            error!(error = %cause, "a stream secret could not be checked or promoted");
+            error!(error = chain(cause), "a stream secret could not be checked or promoted");
             (Refusal::promotion_not_stored(cause), false)
         }
     }
@@ -143,7 +158,7 @@ fn exchange_status(error: &ServiceError) -> Status {
         ServiceError::Refused(secrets::Refusal::Establishment(_)) => Status::permission_denied(error.to_string()),
         ServiceError::PeeringId(_) => Status::internal(error.to_string()),
         other => {
-            error!(error = %other, "an establishment secret could not be exchanged");
+            error!(error = chain(other), "an establishment secret could not be exchanged");
             Status::internal(format!("failed to persist peering secret: {other}"))
         }
     }

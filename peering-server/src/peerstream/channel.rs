@@ -63,18 +63,3 @@ pub(super) async fn open(
         .max_decoding_message_size(FRAME_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX))
 }
-
-/// Joins an error and everything below it, for an operator.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let below = error.to_string();
-        if !text.ends_with(&below) {
-            text.push_str(": ");
-            text.push_str(&below);
-        }
-        cause = error.source();
-    }
-    text
-}

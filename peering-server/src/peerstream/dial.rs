@@ -14,11 +14,13 @@ use tonic::Request;
 use tracing::{info, warn};
 
 use super::Shared;
-use super::channel::{self, chain};
+use super::channel;
 use super::driver::{self, Accepted, Driver, Outcome};
 use super::ends::{Inbound, Outbound};
+use crate::causes::chain;
 use crate::entropy::fraction;
 use crate::service::dial_target::{DialTarget, Fingerprint};
+use crate::service::trust_bundles::ToldBy;
 
 /// Dials until the peering ends or `over` says so. `changes` carries what the loop depends on, so that a new token is
 /// used at once.
@@ -36,7 +38,7 @@ pub(super) async fn run(
             Ok(Some(target)) => target,
             Ok(None) => return,
             Err(error) => {
-                warn!(peer_id = %id, %error, "error fetching addresses");
+                warn!(peer_id = %id, error = chain(&error), "error fetching addresses");
                 let delay = redial.after(StatusCode::Internal, Duration::ZERO, jitter(&shared));
                 over.run_until_cancelled(sleep(delay.unwrap_or_default())).await;
                 continue;
@@ -52,13 +54,15 @@ pub(super) async fn run(
         };
         attempt += 1;
         let refusal = match outcome.result {
-            Ok(()) => return,
+            // If the record leads to another peering by now, that one is dialed.
+            Ok(()) => continue,
             Err(_) if over.is_cancelled() => return,
             Err(refusal) => refusal,
         };
         let Some(delay) = redial.after(refusal.code, outcome.active_for, jitter(&shared)) else {
             // The acceptor says that it deleted the peering: the same as a Terminated frame.
-            driver::note_termination(&shared.service, &over, id, Some(&target.dialed.remote_id)).await;
+            let told_by = ToldBy { remote_id: Some(&target.dialed.remote_id), admitted_by: None };
+            driver::note_termination(&shared.service, &over, id, told_by).await;
             // If the record leads to another peering by now, that one is dialed.
             continue;
         };
@@ -93,7 +97,7 @@ fn jitter(shared: &Shared) -> f64 {
 /// Dials one address and drives the stream to its end. Until there is a stream, `over` ends it.
 async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &CancellationToken) -> Outcome {
     let ring = target.dialed.ring();
-    let failed = |refusal: Refusal| Outcome { result: Err(refusal), active_for: Duration::ZERO };
+    let failed = |refusal: Refusal| Outcome { result: Err(refusal), active_for: Duration::ZERO, peering: None };
     let called_off = || failed(Refusal::new(StatusCode::Unavailable, "the dial was called off"));
     let Some(address) = ring.get(attempt % ring.len().max(1)) else {
         return failed(Refusal::new(StatusCode::Internal, "there is no address to dial"));
@@ -127,7 +131,7 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
         Ok(answer.into_inner())
     };
     let remote_id = Some(target.dialed.remote_id.clone());
-    let stream = Accepted { place, id: target.id, remote_id, admission: None };
+    let stream = Accepted { place, id: target.id, remote_id, admitted_by: None, admission: None };
     let inbound = Inbound::Calling(Box::pin(call));
     let driver = Driver::new(session, shared.tools(), outbound, inbound, Some(stream));
     driver.run(|_| Box::pin(std::future::pending())).await

@@ -13,6 +13,7 @@ use peering_core::peerstream::{
     Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
     Session, StatusCode, TrustBundle,
 };
+use peering_core::secret::SecretHash;
 use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -24,8 +25,10 @@ use super::import;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
 use super::wire;
+use crate::causes::chain;
 use crate::service::Service;
 use crate::service::status::{StreamBoard, StreamTicket};
+use crate::service::trust_bundles::ToldBy;
 
 /// Frames read in a row although a deadline has passed. A process that slept finds the heartbeats that waited for it,
 /// of which there are a handful; a peer that never stops sending must not stop the clock.
@@ -52,6 +55,8 @@ pub(super) struct Accepted<'a> {
     pub(super) id: PeeringId,
     /// Of a stream that we dialed: the peer's id of the peering, in which the peer speaks of it.
     pub(super) remote_id: Option<String>,
+    /// Of a stream that we accepted: the hash of its secret. Once another is active, the stream has no say.
+    pub(super) admitted_by: Option<SecretHash>,
     /// Held until the stream ends.
     pub(super) admission: Option<crate::listen::AcceptedOpen>,
 }
@@ -63,6 +68,8 @@ pub(super) struct Outcome {
     pub(super) result: Result<(), Refusal>,
     /// How long the stream was connected.
     pub(super) active_for: Duration,
+    /// Which peering it was of, if it was accepted.
+    pub(super) peering: Option<PeeringId>,
 }
 
 /// What the streams of a server work with.
@@ -87,6 +94,8 @@ pub(super) struct Driver<'a> {
     unsent: Option<Unsent>,
     late_frames: u32,
     is_stopping: bool,
+    /// Whether the peer's heartbeat came before its Open was decided on.
+    beat_early: bool,
 }
 
 /// The time for sessions: tokio's, so that tests can move it.
@@ -115,6 +124,7 @@ impl<'a> Driver<'a> {
             unsent: None,
             late_frames: 0,
             is_stopping: false,
+            beat_early: false,
         }
     }
 
@@ -151,8 +161,9 @@ impl<'a> Driver<'a> {
                 Action::Authorize(open) => self.deciding = Some(decide(open)),
                 Action::Store(import) => self.storing = self.store(import),
                 Action::PeerTerminated => {
-                    if let Some(Accepted { id, remote_id, .. }) = &self.stream {
-                        note_termination(self.tools.service, self.tools.stop, *id, remote_id.as_deref()).await;
+                    if let Some(Accepted { id, remote_id, admitted_by, .. }) = &self.stream {
+                        let told_by = ToldBy { remote_id: remote_id.as_deref(), admitted_by: *admitted_by };
+                        note_termination(self.tools.service, self.tools.stop, *id, told_by).await;
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),
@@ -198,6 +209,9 @@ impl<'a> Driver<'a> {
             (answer, accepted) = optional(&mut self.deciding) => {
                 self.deciding = None;
                 self.stream = accepted;
+                if let (true, Some(ticket)) = (self.beat_early, self.ticket()) {
+                    self.tools.board.received(ticket, true, self.tools.service.now());
+                }
                 self.session.answer(answer, now());
             }
             arrived = self.inbound.next(), if is_reading => {
@@ -238,8 +252,9 @@ impl<'a> Driver<'a> {
                 let frame = wire::decode(message);
                 // The others say nothing of a stream that runs; a refusal may begin with Terminated.
                 let is_heard = matches!(frame, Frame::Request(_) | Frame::Response(_) | Frame::Heartbeat);
+                let is_heartbeat = matches!(frame, Frame::Heartbeat);
+                self.beat_early |= is_heartbeat && self.stream.is_none();
                 if let (true, Some(ticket)) = (is_heard, self.ticket()) {
-                    let is_heartbeat = matches!(frame, Frame::Heartbeat);
                     self.tools.board.received(ticket, is_heartbeat, self.tools.service.now());
                 }
                 self.session.on_frame(frame, now());
@@ -264,12 +279,13 @@ impl<'a> Driver<'a> {
     }
 
     fn store(&self, import: Import) -> Option<Waiting<'a, Result<(), Refusal>>> {
-        let id = self.stream.as_ref().map(|stream| stream.id)?;
+        let (id, admitted_by) = self.stream.as_ref().map(|stream| (stream.id, stream.admitted_by))?;
         let (Tools { service, board, .. }, ticket) = (self.tools, self.ticket());
-        Some(Box::pin(async move { import::store(service, board, ticket, id, import).await }))
+        Some(Box::pin(async move { import::store(service, board, ticket, (id, admitted_by), import).await }))
     }
 
     fn finish(mut self, result: Result<(), Refusal>) -> Outcome {
+        let peering = self.stream.as_ref().map(|stream| stream.id);
         if let Some(Accepted { place, admission, .. }) = self.stream.take() {
             let error = result.as_ref().err();
             place.leave(error.map(|refusal| foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX)));
@@ -279,20 +295,15 @@ impl<'a> Driver<'a> {
             self.outbound.end_with(status_of(refusal));
         }
         let active_for = self.connected_at.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
-        Outcome { result, active_for }
+        Outcome { result, active_for, peering }
     }
 }
 
 /// Stores that the peer ended a peering; a failing store is tried again until the server stops, because the peer tells
 /// only once.
-pub(super) async fn note_termination(
-    service: &Service,
-    stop: &CancellationToken,
-    id: PeeringId,
-    remote_id: Option<&str>,
-) {
-    while let Err(error) = service.peer_terminated(id, remote_id).await {
-        error!(peer_id = %id, %error, "the end of a peering could not be stored, trying again");
+pub(super) async fn note_termination(service: &Service, stop: &CancellationToken, id: PeeringId, told_by: ToldBy<'_>) {
+    while let Err(error) = service.peer_terminated(id, told_by).await {
+        error!(peer_id = %id, error = chain(&error), "the end of a peering could not be stored, trying again");
         if stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
             return;
         }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -14,10 +15,12 @@ use tower::Service;
 use super::accept::Acceptor;
 use super::bounded::{Bounded, Opened};
 use super::proto::peerstream::peer_stream_service_server::PeerStreamServiceServer;
-use crate::bounds::FRAME_BYTES_MAX;
+use crate::bounds::{EXCHANGE_MAX, FRAME_BYTES_MAX};
 
 /// Paths below this are served.
 const SERVICE_PATH: &str = "/hashicorp.consul.internal.peerstream.PeerStreamService/";
+/// The one call that is over at once.
+const EXCHANGE_PATH: &str = "/hashicorp.consul.internal.peerstream.PeerStreamService/ExchangeSecret";
 
 /// The gRPC service of the peer listener.
 #[derive(Clone)]
@@ -52,6 +55,17 @@ impl Service<Request<Incoming>> for PeerEdge {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(opened.clone());
         let request = Request::from_parts(parts, Bounded::new(body, opened));
-        Box::pin(self.inner.call(request))
+        let is_exchange = request.uri().path() == EXCHANGE_PATH;
+        let call = self.inner.call(request);
+        if !is_exchange {
+            // A stream has deadlines of its own, for its Open first.
+            return Box::pin(call);
+        }
+        Box::pin(async move {
+            timeout(EXCHANGE_MAX, call).await.unwrap_or_else(|_| {
+                let text = format!("expected the whole request within {} s", EXCHANGE_MAX.as_secs());
+                Ok(Status::deadline_exceeded(text).into_http())
+            })
+        })
     }
 }

@@ -1,19 +1,24 @@
 //! Asks an acceptor for a stream secret, on a connection of its own.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use peering_core::address::ServerAddress;
 use peering_core::foreign;
 use peering_core::peerstream::PEER_MESSAGE_CHARS_MAX;
 use peering_core::secret::StreamSecret;
+use tokio::time::timeout;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Request, Status};
 
 use super::accept::REDEMPTION_KEY;
-use super::channel::{self, chain};
+use super::channel::{self, ChannelError};
 use super::proto::peerstream::ExchangeSecretRequest;
+use crate::bounds::EXCHANGE_MAX;
+use crate::causes::chain;
 use crate::clock::Clock;
-use crate::dial::Dialer;
+use crate::dial::{DialError, Dialer};
 use crate::service::establish::{CallCode, CallError, ExchangeAsk, ExchangeClient};
 
 /// Exchanges secrets over gRPC.
@@ -27,7 +32,7 @@ impl ExchangeClient for GrpcExchange {
     async fn exchange(&self, ask: ExchangeAsk<'_>) -> Result<StreamSecret, CallError> {
         let mut client = channel::open(&self.dialer, &self.clock, ask.dialed, ask.roots, ask.address)
             .await
-            .map_err(|error| CallError { code: CallCode::Unavailable, message: chain(&error) })?;
+            .map_err(|error| channel_error(&error, ask.address))?;
         let mut request = Request::new(ExchangeSecretRequest {
             peer_id: ask.dialed.remote_id.clone(),
             establishment_secret: ask.establishment.expose().to_owned(),
@@ -35,9 +40,28 @@ impl ExchangeClient for GrpcExchange {
         let redemption = AsciiMetadataValue::try_from(ask.redemption.expose())
             .map_err(|_| CallError { code: CallCode::Internal, message: "the redemption is not ASCII".to_owned() })?;
         request.metadata_mut().insert(REDEMPTION_KEY, redemption);
-        let answer = client.exchange_secret(request).await.map_err(|status| call_error(&status))?;
+        let answer = timeout(EXCHANGE_MAX, client.exchange_secret(request)).await.map_err(|_| CallError {
+            code: CallCode::Unavailable,
+            message: format!("no answer within {} s", EXCHANGE_MAX.as_secs()),
+        })?;
+        let answer = answer.map_err(|status| call_error(&status))?;
         Ok(StreamSecret::from_text(answer.into_inner().stream_secret))
     }
+}
+
+fn channel_error(error: &ChannelError, address: &ServerAddress) -> CallError {
+    let (code, message) = match error {
+        ChannelError::Roots(_) | ChannelError::ServerName => (CallCode::Setup, chain(error)),
+        // In the words of gRPC's Go library, for which operators search.
+        ChannelError::Dial(DialError::Connect(cause)) if cause.kind() == ErrorKind::ConnectionRefused => (
+            CallCode::Unavailable,
+            format!(
+                "connection error: desc = \"transport: Error while dialing: dial tcp {address}: connect: connection refused\""
+            ),
+        ),
+        ChannelError::Dial(_) | ChannelError::Http(_) => (CallCode::Unavailable, chain(error)),
+    };
+    CallError { code, message }
 }
 
 fn call_error(status: &Status) -> CallError {

@@ -3,10 +3,12 @@
 use peering_core::address::ServerAddress;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{Import, Refusal, Resource, StatusCode};
+use peering_core::secret::SecretHash;
 use peering_core::secrets;
 use peering_core::trust::TrustBundle;
 use tracing::error;
 
+use crate::causes::chain;
 use crate::service::status::{StreamBoard, StreamTicket};
 use crate::service::{Service, ServiceError};
 
@@ -14,7 +16,7 @@ pub(super) async fn store(
     service: &Service,
     board: &StreamBoard,
     ticket: Option<StreamTicket>,
-    id: PeeringId,
+    (id, admitted_by): (PeeringId, Option<SecretHash>),
     import: Import,
 ) -> Result<(), Refusal> {
     let invalid = |message: String| Refusal::new(StatusCode::InvalidArgument, message);
@@ -22,7 +24,7 @@ pub(super) async fn store(
         Resource::TrustBundle(bundle) => {
             let bundle = TrustBundle::check(&bundle.trust_domain, &bundle.root_pems, None)
                 .map_err(|error| invalid(error.to_string()))?;
-            service.import_trust_bundle(id, &bundle).await.map_err(|error| refusal_of(id, &error))
+            service.import_trust_bundle(id, admitted_by, &bundle).await.map_err(|error| refusal_of(id, &error))
         }
         Resource::ServerAddresses(texts) => {
             let addresses: Vec<ServerAddress> = texts
@@ -62,7 +64,7 @@ fn refusal_of(id: PeeringId, error: &ServiceError) -> Refusal {
         }
         ServiceError::Refused(refused) => Refusal::new(StatusCode::Internal, refused.to_string()),
         other => {
-            error!(peer_id = %id, error = %other, "a resource of the peer could not be stored");
+            error!(peer_id = %id, error = chain(other), "a resource of the peer could not be stored");
             Refusal::new(StatusCode::Internal, other.to_string())
         }
     }

@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use super::Shared;
 use super::dial;
 use super::registry::Note;
+use crate::causes::chain;
 use crate::service::ServiceError;
 use crate::service::dial_target::Fingerprint;
 use crate::store::{Event, Watched, key};
@@ -44,7 +45,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             outcome = follow(&shared, &mut known) => match outcome {
                 Ok(()) => return,
-                Err(cause) => error!(%cause, "the store cannot be watched, trying again"),
+                Err(cause) => error!(cause = chain(&cause), "the store cannot be watched, trying again"),
             },
             () = stop.cancelled() => return,
         }
@@ -73,7 +74,9 @@ async fn follow(shared: &Arc<Shared>, known: &mut Known) -> Result<(), ServiceEr
                         match event {
                             Event::Put(record) => match shared.service.read_record(&record) {
                                 Ok(peering) => known.see(shared, record.key, peering).await?,
-                                Err(cause) => error!(key = record.key, %cause, "a peering cannot be read"),
+                                Err(cause) => {
+                                    error!(key = record.key, cause = chain(&cause), "a peering cannot be read")
+                                }
                             },
                             Event::Delete(key, _) => known.lose(shared, &key),
                         }
@@ -129,7 +132,7 @@ impl Known {
             // No event would bring this peering back, so everything is read again.
             Err(cause @ ServiceError::Store(_)) => return Err(cause),
             Err(cause) => {
-                warn!(peer_id = %id, %cause, "error fetching addresses");
+                warn!(peer_id = %id, cause = chain(&cause), "error fetching addresses");
                 return Ok(());
             }
         };
@@ -155,7 +158,7 @@ impl Known {
 async fn finish_deletion(shared: &Shared, id: PeeringId) {
     shared.registry.quiet(id, FAREWELL_MAX).await;
     while let Err(cause) = shared.service.finish_delete(id).await {
-        error!(peer_id = %id, %cause, "failed to apply full peering deletion");
+        error!(peer_id = %id, cause = chain(&cause), "failed to apply full peering deletion");
         tokio::select! {
             () = sleep(STORE_PAUSE) => {}
             () = shared.stop.cancelled() => return,

@@ -106,3 +106,10 @@ impl PeerStreams {
         }
     }
 }
+
+impl Drop for PeerStreams {
+    /// Streams and loops do not outlive their server, even one that was not shut down.
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}

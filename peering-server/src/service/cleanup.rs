@@ -2,13 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
 use peering_core::id::PeeringId;
 use peering_core::peering::{Peering, Stored};
 use peering_core::secrets::{Command, IssuedToken};
 
+use tracing::warn;
+
 use super::records::Target;
 use super::{Service, ServiceError};
 use crate::bounds::{TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
+use crate::causes::chain;
 use crate::store::record::{Tombstone, decode};
 use crate::store::{Commit, Txn, Write, key};
 
@@ -24,7 +28,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails; calling again goes on where this call ended.
-    pub async fn finish_delete(&self, id: PeeringId) -> Result<(), ServiceError> {
+    pub(crate) async fn finish_delete(&self, id: PeeringId) -> Result<(), ServiceError> {
         let loaded = self.load(&Target::from(id)).await?;
         if !loaded.record.peering.is_some_and(|peering: Peering| peering.state == Stored::Deleting) {
             return Ok(());
@@ -34,8 +38,13 @@ impl Service {
             let page = self.store.range(&prefix, TOKEN_ROWS_A_COMMIT, None).await?;
             let mut txn = Txn::default();
             for record in &page.records {
-                let issued: IssuedToken = decode(&record.key, &record.value)?;
-                txn.writes.push(Write::Delete(key::token_secret(&issued.secret)));
+                match decode::<IssuedToken>(&record.key, &record.value) {
+                    Ok(issued) => txn.writes.push(Write::Delete(key::token_secret(&issued.secret))),
+                    // One damaged row may not keep a peering from going.
+                    Err(cause) => {
+                        warn!(key = record.key, cause = chain(&cause), "a token cannot be read and goes unread")
+                    }
+                }
                 txn.writes.push(Write::Delete(record.key.clone()));
             }
             if txn.writes.is_empty() {
@@ -55,7 +64,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
-    pub async fn sweep_tombstones(&self) -> Result<(), ServiceError> {
+    pub(crate) async fn sweep_tombstones(&self) -> Result<(), ServiceError> {
         let now = self.clock.now();
         let mut kept = Vec::new();
         let mut after: Option<String> = None;
@@ -63,8 +72,13 @@ impl Service {
             let page = self.store.range(key::TOMBSTONES, TOMBSTONE_ROWS_A_COMMIT, after.as_deref()).await?;
             after = page.records.last().map(|record| record.key.clone());
             for record in page.records {
-                let tombstone: Tombstone = decode(&record.key, &record.value)?;
-                kept.push((tombstone.deleted_at, record.key));
+                match decode::<Tombstone>(&record.key, &record.value) {
+                    Ok(tombstone) => kept.push((tombstone.deleted_at, record.key)),
+                    Err(cause) => {
+                        warn!(key = record.key, cause = chain(&cause), "a tombstone cannot be read and goes first");
+                        kept.push((Timestamp::MIN, record.key));
+                    }
+                }
             }
             if !page.more {
                 break;

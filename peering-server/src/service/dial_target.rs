@@ -9,6 +9,7 @@ use tracing::error;
 use super::peerings::Indexed;
 use super::records::Target;
 use super::{Service, ServiceError};
+use crate::causes::chain;
 use crate::store::record::decode;
 use crate::store::{Record, key};
 
@@ -65,8 +66,14 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store or the keyring fails.
-    pub async fn dial_target(&self, id: PeeringId) -> Result<Option<DialTarget>, ServiceError> {
-        let record = self.load(&Target::from(id)).await?.record;
+    pub(crate) async fn dial_target(&self, id: PeeringId) -> Result<Option<DialTarget>, ServiceError> {
+        let target = Target::from(id);
+        let mut loaded = self.load(&target).await?;
+        // The secret of one peer must never go to another: peering and secret have to belong together.
+        while !self.is_as_read(&loaded).await? {
+            loaded = self.load(&target).await?;
+        }
+        let record = loaded.record;
         let (Some(peering), Some(sealed)) = (record.peering.filter(Peering::is_live), record.secrets.own) else {
             return Ok(None);
         };
@@ -90,7 +97,9 @@ impl Service {
                 match self.read_record(&record) {
                     Ok(peering) => peerings.push((record.key, peering)),
                     // One damaged record must not keep all the others from being dialed.
-                    Err(cause) => error!(key = record.key, %cause, "a peering cannot be read and is passed over"),
+                    Err(cause) => {
+                        error!(key = record.key, cause = chain(&cause), "a peering cannot be read and is passed over")
+                    }
                 }
             }
             if !page.more {

@@ -1,5 +1,6 @@
 //! Why a service could not do as asked, in the product's words. Edges turn these into status codes.
 
+use peering_core::gojson::go_quoted;
 use peering_core::id::{IdError, PeeringId};
 use peering_core::meta::MetaError;
 use peering_core::name::NameError;
@@ -72,8 +73,11 @@ pub enum ServiceError {
     /// No address of the acceptor led to an exchange.
     #[error(transparent)]
     Exchange(#[from] ExchangeFailure),
+    /// The token leads nowhere: TLS cannot be set up with what it says. The prefix is Consul's.
+    #[error("failed to build TLS dial option from peering: {0}")]
+    DialSetup(String),
     /// There is no such peering; the name is as the caller gave it.
-    #[error("Peering not found for {0:?}")]
+    #[error("Peering not found for {}", go_quoted(.0))]
     NotFound(String),
     /// An exchange named a peering by something that is no id.
     #[error("failed to read peering secret: failed peering secret lookup: index error: {0}")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use peering_core::address::ServerAddress;
+use peering_core::gojson::go_quoted;
 use peering_core::id::PeeringId;
 use peering_core::meta::Meta;
 use peering_core::name::PeerName;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::{Service, ServiceError};
+use crate::bounds::STREAM_SECRET_BYTES_MAX;
 use crate::entropy::fraction;
 use crate::keyring::Label;
 
@@ -93,6 +95,8 @@ pub enum CallCode {
     ResourceExhausted,
     /// The peer failed.
     Internal,
+    /// The token does not allow any dial at all.
+    Setup,
     /// Anything else.
     Unknown,
 }
@@ -105,7 +109,7 @@ impl CallCode {
             Self::Unavailable => "Unavailable",
             Self::PermissionDenied => "PermissionDenied",
             Self::ResourceExhausted => "ResourceExhausted",
-            Self::Internal => "Internal",
+            Self::Internal | Self::Setup => "Internal",
             Self::Unknown => "Unknown",
         }
     }
@@ -131,7 +135,8 @@ fn multi_error(failures: &[(String, CallError)]) -> String {
         count => format!("{count} errors occurred:\n"),
     };
     for (address, error) in failures {
-        text.push_str(&format!("\t* failed to exchange peering secret through address {address:?}: {error}\n"));
+        let address = go_quoted(address);
+        text.push_str(&format!("\t* failed to exchange peering secret through address {address}: {error}\n"));
     }
     text.push('\n');
     text
@@ -167,7 +172,7 @@ impl Service {
         }
         let details = details_of(&token, meta);
         let id = self.begin_establish(&name, &details).await?;
-        let stream_secret = self.exchange_ring(&details, &token.establishment_secret).await?;
+        let stream_secret = self.exchange_ring(id, &details, &token.establishment_secret).await?;
         self.complete_establish(&name, id, details, &stream_secret).await
     }
 
@@ -185,14 +190,18 @@ impl Service {
     /// Asks one address after the other, round and round, until one answers or the time for new attempts is over.
     async fn exchange_ring(
         &self,
+        id: PeeringId,
         details: &PeerDetails,
         establishment: &EstablishmentSecret,
     ) -> Result<StreamSecret, ServiceError> {
-        let (mac, _) = self.keyring.mac(Label::DialerRedemption, None, &[establishment.expose().as_bytes()])?;
+        // Our id of the peering is part of the question: the same token under another name is another redeemer.
+        let (asker, secret) = (id.to_string(), establishment.expose().as_bytes());
+        let (mac, _) = self.keyring.mac(Label::DialerRedemption, None, &[asker.as_bytes(), secret])?;
         let redemption = Redemption::from_text(hex(mac.as_slice()));
         let started = Instant::now();
         let mut failures = Vec::new();
-        for address in details.dialed.ring().iter().cycle() {
+        let ring = details.dialed.ring();
+        for address in ring.iter().cycle() {
             let ask = ExchangeAsk {
                 dialed: &details.dialed,
                 roots: &details.roots,
@@ -201,18 +210,24 @@ impl Service {
                 redemption: &redemption,
             };
             match self.exchange.exchange(ask).await {
-                Ok(secret) if secret.is_empty() => {
-                    let message = "missing secret ID".to_owned();
+                Ok(secret) if !(1..=STREAM_SECRET_BYTES_MAX).contains(&secret.expose().len()) => {
+                    let bytes = secret.expose().len();
+                    let message = format!(
+                        "missing secret ID: expected a stream secret of 1 to {STREAM_SECRET_BYTES_MAX} bytes, got {bytes}"
+                    );
                     failures.push((address.to_string(), CallError { code: CallCode::Internal, message }));
                 }
                 Ok(secret) => return Ok(secret),
                 Err(error) if error.code == CallCode::PermissionDenied => {
                     return Err(ServiceError::NewTokenNeeded(error.message));
                 }
+                // Another address or attempt would fail for the same reason.
+                Err(error) if error.code == CallCode::Setup => return Err(ServiceError::DialSetup(error.message)),
                 Err(error) => failures.push((address.to_string(), error)),
             }
             let pause = EXCHANGE_PAUSE + EXCHANGE_PAUSE.mul_f64(fraction(self.entropy.as_ref()) / 4.0);
-            if started.elapsed() + pause >= EXCHANGE_ATTEMPTS_FOR {
+            // One silent address may use up the time; the others are tried all the same, once.
+            if started.elapsed() + pause >= EXCHANGE_ATTEMPTS_FOR && failures.len() >= ring.len() {
                 break;
             }
             sleep(pause).await;

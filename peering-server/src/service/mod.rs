@@ -12,6 +12,7 @@ pub mod establish;
 pub mod outbox;
 pub mod peerings;
 mod records;
+mod refusals;
 pub mod secrets;
 pub mod status;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use cluster::Cluster;
 pub use error::ServiceError;
 use establish::ExchangeClient;
 use outbox::Outbox;
+use refusals::Refusals;
 use status::StreamStatus;
 
 /// Everything that a service works with; cheap to clone behind an [`Arc`].
@@ -48,6 +50,7 @@ pub struct Service {
     pub(crate) exchange: Arc<dyn ExchangeClient>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) deletions: AtomicUsize,
+    pub(crate) refusals: Refusals,
 }
 
 /// What a [`Service`] is made of.
@@ -93,6 +96,7 @@ impl Service {
             exchange,
             outbox,
             deletions: AtomicUsize::new(0),
+            refusals: Refusals::default(),
         }
     }
 

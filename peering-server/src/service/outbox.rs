@@ -3,8 +3,9 @@
 //! A consumer reads events in the order of their revisions and keeps a cursor. Rows that it has seen are removed, and
 //! its cursor is moved, by the next commit of the service, so that trimming costs no commit of its own.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicIsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peering_core::transition::{Event, What};
 use tokio_util::sync::CancellationToken;
@@ -13,8 +14,9 @@ use uuid::Uuid;
 
 use super::{Service, ServiceError};
 use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
+use crate::causes::chain;
 use crate::store::record::{Cursor, decode, encode};
-use crate::store::{Commit, Event as Change, Record, Revision, Txn, Watched, Write, key};
+use crate::store::{Commit, Event as Change, Record, Revision, Txn, Watch, Watched, Write, key};
 
 /// The one consumer until there is an audit trail: the log.
 pub const LOG_CONSUMER: &str = "log";
@@ -22,36 +24,38 @@ pub const LOG_CONSUMER: &str = "log";
 /// Rows asked for at once when catching up.
 const CATCH_UP_PAGE_ROWS: usize = 1_024;
 
-/// Counts waiting events and collects what may be trimmed.
+/// Counts events that nobody has read, and collects those that may be removed.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Signed, because rows that were committed while the store was being counted may be missed, and an outcome that
     /// stayed unknown counts for nothing: a bound of a million does not mind, a count that wraps would.
-    waiting: AtomicIsize,
+    unread: AtomicIsize,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    rows: Vec<String>,
+    rows: VecDeque<String>,
     revision: Revision,
 }
 
-/// Rows that ride along with a commit, given back if it does not happen.
-#[derive(Debug, Default)]
-pub(super) struct Trim {
+/// Rows that ride along with a commit. Dropped, they wait for the next one: removing a row twice is harmless,
+/// forgetting to remove it is not.
+#[derive(Debug)]
+pub(super) struct Trim<'a> {
+    outbox: &'a Outbox,
     rows: Vec<String>,
     revision: Revision,
 }
 
 impl Outbox {
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses more events than anybody could work off.
     pub(super) fn admit(&self) -> Result<(), ServiceError> {
-        let rows = usize::try_from(self.waiting.load(Ordering::Relaxed)).unwrap_or(0);
+        let rows = usize::try_from(self.unread.load(Ordering::Relaxed)).unwrap_or(0);
         if rows >= OUTBOX_ROWS_MAX {
             return Err(ServiceError::OutboxFull { rows, consumer: LOG_CONSUMER });
         }
@@ -59,29 +63,28 @@ impl Outbox {
     }
 
     /// Takes rows that every consumer has seen, to be removed by the coming commit.
-    pub(super) fn take_trim(&self) -> Trim {
+    pub(super) fn take_trim(&self) -> Trim<'_> {
         let mut seen = self.seen();
         let count = seen.rows.len().min(OUTBOX_TRIM_ROWS_MAX);
-        Trim { rows: seen.rows.drain(..count).collect(), revision: seen.revision }
+        Trim { rows: seen.rows.drain(..count).collect(), revision: seen.revision, outbox: self }
     }
 
-    pub(super) fn give_back(&self, trim: Trim) {
-        self.seen().rows.extend(trim.rows);
+    /// Notes how many events a commit has added.
+    pub(super) fn added(&self, events: usize) {
+        self.unread.fetch_add(events.cast_signed(), Ordering::Relaxed);
     }
 
-    pub(super) fn committed(&self, added: usize, trim: &Trim) {
-        let change = added.cast_signed() - trim.rows.len().cast_signed();
-        self.waiting.fetch_add(change, Ordering::Relaxed);
-    }
-
-    fn note_seen(&self, row: String, revision: Revision) {
+    /// Notes rows that the consumer has seen. All rows of one revision come together, so that the cursor never stands
+    /// before a row that was not read.
+    fn note_seen(&self, rows: Vec<String>, revision: Revision) {
+        self.unread.fetch_sub(rows.len().cast_signed(), Ordering::Relaxed);
         let mut seen = self.seen();
-        seen.rows.push(row);
+        seen.rows.extend(rows);
         seen.revision = seen.revision.max(revision);
     }
 }
 
-impl Trim {
+impl Trim<'_> {
     /// Adds the removals to a transaction.
     pub(super) fn add_to(&self, txn: &mut Txn, written_by: Uuid) -> Result<(), ServiceError> {
         if self.rows.is_empty() {
@@ -93,6 +96,19 @@ impl Trim {
         txn.writes.push(Write::Put(cursor, value));
         Ok(())
     }
+
+    /// Notes that the rows are gone.
+    pub(super) fn removed(mut self) {
+        self.rows.clear();
+    }
+}
+
+impl Drop for Trim<'_> {
+    fn drop(&mut self) {
+        if !self.rows.is_empty() {
+            self.outbox.seen().rows.extend(self.rows.drain(..));
+        }
+    }
 }
 
 impl Service {
@@ -100,9 +116,8 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails: nothing is lost, the next start goes on where this one ended.
-    pub async fn log_events(&self, stop: CancellationToken) -> Result<(), ServiceError> {
-        let mut from = self.catch_up().await?;
-        let mut watch = self.store.watch(key::OUTBOX, from + 1).await?;
+    pub(crate) async fn log_events(&self, stop: CancellationToken) -> Result<(), ServiceError> {
+        let mut watch = self.catch_up().await?;
         loop {
             let watched = tokio::select! {
                 watched = watch.next() => watched,
@@ -110,63 +125,68 @@ impl Service {
             };
             match watched {
                 Some(Watched::Events(changes)) => {
-                    for change in changes {
-                        if let Change::Put(record) = change {
-                            self.log_row(record);
-                        }
-                    }
+                    let rows = changes.into_iter().filter_map(|change| match change {
+                        Change::Put(record) => Some(record),
+                        Change::Delete(..) => None,
+                    });
+                    self.log_rows(rows);
                 }
-                Some(Watched::Compacted) => {
-                    from = self.catch_up().await?;
-                    watch = self.store.watch(key::OUTBOX, from + 1).await?;
-                }
+                Some(Watched::Compacted) => watch = self.catch_up().await?,
                 None => break,
             }
         }
         self.flush_outbox().await
     }
 
-    /// Logs what waits in the store and was not seen, and returns the revision from which to watch.
-    async fn catch_up(&self) -> Result<Revision, ServiceError> {
+    /// Logs what waits in the store and was not seen, removes it, and watches from there.
+    async fn catch_up(&self) -> Result<Box<dyn Watch>, ServiceError> {
         let cursor_key = key::cursor(LOG_CONSUMER);
         let cursor = match self.store.get(&cursor_key).await? {
             Some(record) => decode::<Cursor>(&cursor_key, &record.value)?.revision,
             None => 0,
         };
         let revision = self.store.revision().await?;
-        let mut rows: Vec<Record> = Vec::new();
+        // After an interruption, what this process has seen waits to be removed and is not told twice.
+        let seen_here = self.outbox.seen().revision;
+        let mut unread: Vec<Record> = Vec::new();
+        let mut read_before: Vec<String> = Vec::new();
         let mut after: Option<String> = None;
         loop {
             let page = self.store.range(key::OUTBOX, CATCH_UP_PAGE_ROWS, after.as_deref()).await?;
             after = page.records.last().map(|record| record.key.clone());
-            rows.extend(page.records.into_iter().filter(|record| record.modified <= revision));
+            for row in page.records {
+                if row.modified > seen_here.max(cursor) && row.modified <= revision {
+                    unread.push(row);
+                } else if row.modified > seen_here && row.modified <= cursor {
+                    read_before.push(row.key);
+                }
+            }
             if !page.more {
                 break;
             }
         }
-        rows.sort_by_key(|record| record.modified);
-        // After an interruption, what this process has seen waits to be removed and is not told twice.
-        let seen_here = self.outbox.seen().revision;
-        self.outbox.waiting.store(rows.len().cast_signed(), Ordering::Relaxed);
-        for row in rows {
-            if row.modified <= seen_here {
-                continue;
-            }
-            if row.modified > cursor {
-                self.log_row(row);
-            } else {
-                self.outbox.note_seen(row.key, row.modified);
-            }
-        }
-        Ok(revision)
+        // Within a commit, the order of the keys is that of the events.
+        unread.sort_by(|one, other| (one.modified, &one.key).cmp(&(other.modified, &other.key)));
+        self.outbox.unread.store((unread.len() + read_before.len()).cast_signed(), Ordering::Relaxed);
+        self.outbox.note_seen(read_before, cursor);
+        self.log_rows(unread.into_iter());
+        self.flush_outbox().await?;
+        Ok(self.store.watch(key::OUTBOX, revision + 1).await?)
     }
 
-    fn log_row(&self, row: Record) {
-        match decode::<Event>(&row.key, &row.value) {
-            Ok(event) => log_event(&event),
-            Err(cause) => error!(row = row.key, cause = %cause, "an event cannot be read and is passed over"),
+    fn log_rows(&self, rows: impl Iterator<Item = Record>) {
+        let (mut keys, mut revision) = (Vec::new(), 0);
+        for row in rows {
+            match decode::<Event>(&row.key, &row.value) {
+                Ok(event) => log_event(&event),
+                Err(cause) => {
+                    error!(row = row.key, cause = chain(&cause), "an event cannot be read and is passed over")
+                }
+            }
+            keys.push(row.key);
+            revision = revision.max(row.modified);
         }
-        self.outbox.note_seen(row.key, row.modified);
+        self.outbox.note_seen(keys, revision);
     }
 
     /// Removes what was seen, in commits of its own.
@@ -179,7 +199,7 @@ impl Service {
             let mut txn = Txn::default();
             trim.add_to(&mut txn, self.entropy.uuid())?;
             match self.store.commit(txn).await? {
-                Commit::Committed(_) => self.outbox.committed(0, &trim),
+                Commit::Committed(_) => trim.removed(),
                 Commit::Conflict | Commit::Unknown => return Ok(()),
             }
         }

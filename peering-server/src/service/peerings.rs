@@ -99,7 +99,7 @@ impl Service {
             // Whole seconds, as the token prints it; later than any time there is means for ever.
             Some(ttl) => {
                 let at = self.clock.now().checked_add(ttl).ok();
-                at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
+                at.and_then(|at| Timestamp::from_second(at.as_second() + i64::from(at.subsec_nanosecond() > 0)).ok())
             }
         };
         Ok(CheckedTokenRequest { name, meta, external_addresses: request.external_addresses, expires })
@@ -173,14 +173,17 @@ impl Service {
     pub async fn list_peerings(&self) -> Result<Indexed<Vec<PeeringView>>, ServiceError> {
         let mut views = Vec::new();
         let mut after: Option<String> = None;
+        let mut index = None;
         loop {
             let page = self.store.range(key::PEERINGS, LIST_PAGE_ROWS, after.as_deref()).await?;
+            // A change during the listing must wake whoever waits from here.
+            let index = *index.get_or_insert(page.revision);
             for record in &page.records {
                 views.push(self.view(record).await?);
             }
             after = page.records.last().map(|record| record.key.clone());
             if !page.more {
-                return Ok(Indexed { value: views, index: page.revision.max(1) });
+                return Ok(Indexed { value: views, index: index.max(1) });
             }
         }
     }

@@ -85,14 +85,6 @@ impl Service {
         Ok(loaded)
     }
 
-    /// Says whether the parts of a record belong together. The rows of tokens change only together with the secrets.
-    async fn is_current(&self, loaded: &Loaded) -> Result<bool, ServiceError> {
-        let Some(peering) = &loaded.record.peering else { return Ok(true) };
-        let modified = |found: Option<crate::store::Record>| found.map(|record| record.modified);
-        Ok(modified(self.store.get(&key::peering(&peering.name)).await?) == loaded.peering_revision
-            && modified(self.store.get(&key::secrets(&peering.local_id)).await?) == loaded.secrets_revision)
-    }
-
     async fn name_of(&self, id: &PeeringId) -> Result<Option<PeerName>, ServiceError> {
         let id_key = key::peering_id(id);
         match self.store.get(&id_key).await? {
@@ -138,9 +130,9 @@ impl Service {
             let decided = apply(&loaded.record, command(&loaded.record)?, self.clock.now());
             let transition = match decided {
                 Ok(transition) if transition.touched || transition.next != loaded.record => transition,
-                // Without a commit nothing has checked that the parts were read at one moment.
-                decided if self.is_current(&loaded).await? => return Ok(decided?),
-                _ => continue,
+                // There is no commit that would check what was read, so it is read again.
+                _ if !self.is_as_read(&loaded).await? => continue,
+                unchanged_or_refused => return Ok(unchanged_or_refused?),
             };
             self.outbox.admit()?;
             if self.commit(&loaded, &transition).await? {
@@ -154,32 +146,27 @@ impl Service {
     async fn commit(&self, before: &Loaded, transition: &Transition<Record>) -> Result<bool, ServiceError> {
         let written_by = self.entropy.uuid();
         let mut txn = self.difference(before, transition, written_by)?;
-        let events = transition.events.len();
         let trim = self.outbox.take_trim();
         trim.add_to(&mut txn, written_by)?;
-        match self.store.commit(txn).await {
-            Ok(Commit::Committed(_)) => {
-                self.outbox.committed(events, &trim);
-                Ok(true)
-            }
-            Ok(Commit::Conflict) => {
-                self.outbox.give_back(trim);
-                Ok(false)
-            }
-            Ok(Commit::Unknown) => {
-                let outcome = self.read_back(before, transition, written_by).await;
-                match outcome {
-                    Ok(true) => self.outbox.committed(events, &trim),
-                    // Removing a row twice is harmless, forgetting to remove it is not.
-                    Ok(false) | Err(_) => self.outbox.give_back(trim),
-                }
-                outcome
-            }
-            Err(error) => {
-                self.outbox.give_back(trim);
-                Err(error.into())
-            }
+        let is_done = match self.store.commit(txn).await? {
+            Commit::Committed(_) => true,
+            Commit::Conflict => false,
+            Commit::Unknown => self.read_back(before, transition, written_by).await?,
+        };
+        if is_done {
+            self.outbox.added(transition.events.len());
+            trim.removed();
         }
+        Ok(is_done)
+    }
+
+    /// Says whether a peering and its secrets are still those that were read, so that they were read together.
+    pub(super) async fn is_as_read(&self, loaded: &Loaded) -> Result<bool, ServiceError> {
+        let Some(peering) = &loaded.record.peering else { return Ok(true) };
+        let revision = |record: Option<crate::store::Record>| record.map(|record| record.modified);
+        let now = revision(self.store.get(&key::peering(&peering.name)).await?);
+        let secrets_now = revision(self.store.get(&key::secrets(&peering.local_id)).await?);
+        Ok(now == loaded.peering_revision && secrets_now == loaded.secrets_revision)
     }
 
     /// Finds out whether a commit of unknown outcome happened, by the transaction id in what it would have written.
@@ -265,10 +252,8 @@ impl Service {
                 txn.writes.push(Write::Put(pointer_key.clone(), encode(&pointer_key, &pointer, written_by)?));
             }
         }
-        for (index, event) in transition.events.iter().enumerate() {
-            // Events of one commit have the same time; by their keys they stay in the order in which core gave them.
-            let row = format!("{}-{index:02}", written_by.simple());
-            let event_key = key::outbox(event.at.as_nanosecond(), &row);
+        for (at, event) in transition.events.iter().enumerate() {
+            let event_key = key::outbox(event.at.as_nanosecond(), at, &self.entropy.uuid().simple().to_string());
             txn.writes.push(Write::Put(event_key.clone(), encode(&event_key, event, written_by)?));
         }
         Ok(txn)

@@ -58,6 +58,20 @@ pub enum OpenError {
     Store(#[source] ServiceError),
 }
 
+impl OpenError {
+    /// Returns the reason in one word, for counting.
+    pub(crate) const fn cause(&self) -> &'static str {
+        match self {
+            Self::EmptyId => "empty_id",
+            Self::MalformedId(_) => "malformed_id",
+            Self::UnknownId(_) => "unknown_id",
+            Self::Ended { .. } => "ended",
+            Self::Refused(_) => "refused",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
 impl Service {
     /// Exchanges an establishment secret for a stream secret.
     ///
@@ -65,7 +79,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Refused`] with one text, whatever the cause; the cause is logged.
-    pub async fn exchange_secret(&self, ask: Exchange) -> Result<StreamSecret, ServiceError> {
+    pub(crate) async fn exchange_secret(&self, ask: Exchange) -> Result<StreamSecret, ServiceError> {
         let id = PeeringId::parse(&ask.peer_id).map_err(ServiceError::PeeringId)?;
         let establishment = ask.establishment.hash();
         let random = self.entropy.bytes16();
@@ -83,9 +97,11 @@ impl Service {
             (Ok(_), Some(secret)) => Ok(secret),
             (Ok(_), None) => Err(ServiceError::OutcomeUnknown),
             (Err(error), _) => {
-                if let ServiceError::Refused(Refusal::Establishment(cause)) = &error {
+                if let ServiceError::Refused(Refusal::Establishment(cause)) = &error
+                    && let Some(times) = self.refusals.note(ask.from, cause.as_str())
+                {
                     let source = ask.from.map(|from| from.to_string());
-                    warn!(peer_id = %id, cause = cause.as_str(), source, "establishment secret refused");
+                    warn!(peer_id = %id, cause = cause.as_str(), source, times, "establishment secret refused");
                 }
                 Err(error)
             }
@@ -124,7 +140,7 @@ impl Service {
     ///
     /// # Errors
     /// [`OpenError`] in the order of Consul's checks.
-    pub async fn admit(
+    pub(crate) async fn admit(
         &self,
         peer_id: &str,
         stream_secret: &StreamSecret,
@@ -159,7 +175,7 @@ impl Service {
     ///
     /// # Errors
     /// [`OpenError::Ended`] if it has.
-    pub async fn still_live(&self, id: PeeringId) -> Result<(), OpenError> {
+    pub(crate) async fn still_live(&self, id: PeeringId) -> Result<(), OpenError> {
         let loaded = self.load(&Target::from(id)).await.map_err(OpenError::Store)?;
         match loaded.record.peering {
             Some(peering) if peering.is_live() => Ok(()),

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use peering_core::id::PeeringId;
 use peering_core::peering::state::Liveness;
+use peering_core::peerstream::HEARTBEAT_TIMEOUT;
+use tokio::time::Instant;
 
 /// What is known about the stream of one peering.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +52,7 @@ struct Entry {
     generation: u64,
     is_open: bool,
     has_heard: bool,
+    heard_at: Option<Instant>,
 }
 
 /// Names one stream of a peering; only the newest may report.
@@ -79,6 +82,7 @@ impl StreamBoard {
         entry.generation += 1;
         entry.is_open = true;
         entry.has_heard = heard;
+        entry.heard_at = heard.then(Instant::now);
         entry.report.owner.clone_from(&self.owner);
         entry.report.last_send = Some(now);
         entry.report.imported_services.clear();
@@ -100,6 +104,7 @@ impl StreamBoard {
     pub fn received(&self, ticket: StreamTicket, is_heartbeat: bool, now: Timestamp) {
         self.update(ticket, |entry| {
             entry.has_heard = true;
+            entry.heard_at = Some(Instant::now());
             entry.report.last_receive = Some(now);
             entry.report.last_error = None;
             if is_heartbeat {
@@ -146,13 +151,16 @@ impl StreamBoard {
         self.entries().remove(&id);
     }
 
-    /// Reports on the stream of a peering.
+    /// Reports on the stream of a peering. A peer that was silent for longer than a heartbeat may take is lost,
+    /// whatever its connection says.
     #[must_use]
     pub fn look(&self, id: PeeringId) -> Option<StreamReport> {
         self.entries().get(&id).map(|entry| {
             let mut report = entry.report.clone();
             if entry.is_open && entry.has_heard {
-                report.liveness = Liveness::Live;
+                // By a clock that nobody sets, as the heartbeat itself.
+                let is_silent = entry.heard_at.is_some_and(|at| at.elapsed() > HEARTBEAT_TIMEOUT);
+                report.liveness = if is_silent { Liveness::Lost } else { Liveness::Live };
             }
             report
         })
@@ -226,5 +234,17 @@ mod tests {
         board.unreachable(id(), "refused".into(), at(1));
         let report = board.look(id()).unwrap();
         assert_eq!((report.liveness, report.last_send), (Liveness::Quiet, Some(at(1))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_silent_for_longer_than_a_heartbeat_takes_is_lost() {
+        let board = StreamBoard::new("s1");
+        let ticket = board.opened(id(), true, at(0));
+        tokio::time::advance(HEARTBEAT_TIMEOUT).await;
+        assert_eq!(liveness(&board), Some(Liveness::Live));
+        tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        assert_eq!(liveness(&board), Some(Liveness::Lost));
+        board.received(ticket, true, at(1));
+        assert_eq!(liveness(&board), Some(Liveness::Live));
     }
 }

@@ -3,7 +3,7 @@
 use peering_core::address::ServerAddress;
 use peering_core::id::PeeringId;
 use peering_core::peering::Peering;
-use peering_core::secret::StreamSecret;
+use peering_core::secret::{SecretHash, StreamSecret};
 use peering_core::secrets::{Command, SealedSecret};
 use peering_core::trust::TrustBundle;
 
@@ -11,14 +11,30 @@ use super::{Service, ServiceError};
 use crate::keyring::{Label, Sealed};
 use crate::store::record::RecordError;
 
+/// Which stream told of the end of a peering.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ToldBy<'a> {
+    /// On a dialer: the peer's id of the peering that it dialed.
+    pub remote_id: Option<&'a str>,
+    /// On an acceptor: the hash of the secret that admitted the stream.
+    pub admitted_by: Option<SecretHash>,
+}
+
 impl Service {
-    /// Stores the roots that a peer sent. They count for this peering only.
+    /// Stores the roots that a peer sent. They count for this peering only. An acceptor gives the hash of the secret that
+    /// admitted the stream: one that was superseded meanwhile has no say.
     ///
     /// # Errors
     /// [`ServiceError::Refused`] if the bundle is for another trust domain than the peer's.
-    pub async fn import_trust_bundle(&self, id: PeeringId, bundle: &TrustBundle) -> Result<(), ServiceError> {
+    pub(crate) async fn import_trust_bundle(
+        &self,
+        id: PeeringId,
+        admitted_by: Option<SecretHash>,
+        bundle: &TrustBundle,
+    ) -> Result<(), ServiceError> {
         self.transact(id, |_| {
             Ok(Command::StoreTrustBundle {
+                admitted_by,
                 trust_domain: bundle.trust_domain().to_string(),
                 roots: bundle.roots().pems(),
             })
@@ -31,7 +47,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Refused`] if there are none, or if we are the acceptor.
-    pub async fn import_server_addresses(
+    pub(crate) async fn import_server_addresses(
         &self,
         id: PeeringId,
         addresses: &[ServerAddress],
@@ -45,12 +61,12 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
-    pub async fn peer_terminated(&self, id: PeeringId, remote_id: Option<&str>) -> Result<(), ServiceError> {
+    pub(crate) async fn peer_terminated(&self, id: PeeringId, told_by: ToldBy<'_>) -> Result<(), ServiceError> {
         let outcome = self.transact(id, |record| {
             let dialed = record.peering.as_ref().and_then(Peering::dialed);
-            match (dialed, remote_id) {
+            match (dialed, told_by.remote_id) {
                 (Some(dialed), Some(told_of)) if dialed.remote_id != told_of => Err(ServiceError::NoPeering(id)),
-                _ => Ok(Command::PeerTerminated),
+                _ => Ok(Command::PeerTerminated { admitted_by: told_by.admitted_by }),
             }
         });
         match outcome.await {
@@ -63,7 +79,11 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the keyring is not the one that sealed it.
-    pub fn unseal_stream_secret(&self, id: PeeringId, sealed: &SealedSecret) -> Result<StreamSecret, ServiceError> {
+    pub(crate) fn unseal_stream_secret(
+        &self,
+        id: PeeringId,
+        sealed: &SealedSecret,
+    ) -> Result<StreamSecret, ServiceError> {
         let malformed = RecordError::Sealed { what: "a stream secret" };
         let Ok(sealed) = serde_json::from_value::<Sealed>(sealed.0.clone()) else { return Err(malformed.into()) };
         let opened = self.keyring.unseal(Label::DialerStreamSecret, id.to_string().as_bytes(), &sealed)?;

@@ -10,7 +10,7 @@
 //! | `tokens/<id>/<token id>` | a token issued for that peering |
 //! | `token-secrets/<hash>` | which token carries the establishment secret with this hash |
 //! | `tombstones/<id>` | a peering that was deleted here, so that its dialer can be told |
-//! | `outbox/<time>-<random>` | an event that not every consumer has seen |
+//! | `outbox/<time>-<place>-<random>` | an event that not every consumer has seen |
 //! | `cursors/<consumer>` | the revision up to which a consumer has seen events |
 
 use peering_core::id::{PeeringId, TokenId};
@@ -70,10 +70,11 @@ pub fn tombstone(id: &PeeringId) -> String {
     format!("{TOMBSTONES}{id}")
 }
 
-/// Key of an event; `nanoseconds` since 1970 come first so that a listing is roughly in order.
+/// Key of an event; `nanoseconds` since 1970 come first so that a listing is roughly in order, then the event's place
+/// in its commit.
 #[must_use]
-pub fn outbox(nanoseconds: i128, random: &str) -> String {
-    format!("{OUTBOX}{nanoseconds:020}-{random}")
+pub fn outbox(nanoseconds: i128, at: usize, random: &str) -> String {
+    format!("{OUTBOX}{nanoseconds:020}-{at:03}-{random}")
 }
 
 /// Key of a consumer's cursor.

@@ -6,10 +6,10 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use peering_core::api::body::decode_establish;
 
-use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::{self, Asked};
+use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::establish::EstablishRequest;
@@ -29,6 +29,7 @@ pub(crate) async fn establish(State(app): State<Arc<App>>, request: Request) -> 
     let request = EstablishRequest { name: wanted.peer_name, token: wanted.peering_token, meta: wanted.meta };
     let checked = app.service.check_establish(request)?;
     app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
-    app.service.establish(checked).await?;
+    let service = Arc::clone(&app.service);
+    to_its_end(async move { service.establish(checked).await }).await?;
     Ok(answer::json(&app, &asked, &serde_json::Map::new()))
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::LOCATION;
+use axum::response::Response;
 
 use super::render;
 use crate::http::App;
@@ -42,8 +40,4 @@ pub(crate) async fn delete(
 
 pub(crate) async fn without_name() -> HttpError {
     HttpError::bad_request("Must specify a name to fetch.")
-}
-
-pub(crate) async fn without_slash() -> Response {
-    (StatusCode::MOVED_PERMANENTLY, [(LOCATION, "/v1/peering/")]).into_response()
 }

@@ -8,10 +8,10 @@ use peering_core::api::body::decode_generate_token;
 use peering_core::api::v1::GenerateTokenResponse;
 use peering_core::duration::GoDuration;
 
-use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::{self, Asked};
+use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::peerings::TokenRequest;
@@ -26,7 +26,11 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
     }
     asked.refuse_partition()?;
     let ttl = match wanted.ttl.as_deref().map(GoDuration::parse).transpose() {
-        Ok(ttl) => ttl.map(|ttl| ttl.to_std().unwrap_or_default()),
+        Ok(None) => None,
+        Ok(Some(ttl)) => match ttl.to_std() {
+            Some(ttl) => Some(ttl),
+            None => return Err(HttpError::bad_request(format!("TTL: expected at least 1s, got {ttl}"))),
+        },
         Err(error) => return Err(HttpError::bad_request(format!("TTL: {error}"))),
     };
     let checked = app.service.check_token_request(TokenRequest {
@@ -38,7 +42,8 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
     })?;
     app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
     let warnings = app.service.address_warnings(checked.external_addresses());
-    let peering_token = app.service.generate_token(checked).await?;
+    let service = Arc::clone(&app.service);
+    let peering_token = to_its_end(async move { service.generate_token(checked).await }).await?;
     let response = answer::json(&app, &asked, &GenerateTokenResponse { peering_token });
     Ok(answer::with_warnings(response, &warnings))
 }

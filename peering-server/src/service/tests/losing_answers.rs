@@ -12,6 +12,7 @@ use peering_core::token::PeeringToken;
 
 use super::bench::{Bench, Lossy, Operate};
 use crate::service::dial_target::DialTarget;
+use crate::service::trust_bundles::ToldBy;
 use crate::service::{Service, ServiceError};
 
 const ALWAYS: usize = usize::MAX;
@@ -121,13 +122,17 @@ async fn a_peering_that_leads_elsewhere_by_now_is_not_ended_by_its_old_peer() {
     let target = sides.target().await;
     let state = async || sides.dialer.read_peering("acceptor").await.unwrap().value.peering.state;
     let stranger = "00000000-1111-4222-8333-444444444444";
-    sides.dialer.peer_terminated(target.id, Some(stranger)).await.unwrap();
+    sides.dialer.peer_terminated(target.id, ToldBy { remote_id: Some(stranger), ..ToldBy::default() }).await.unwrap();
     assert_eq!(state().await, Stored::Establishing);
-    sides.dialer.peer_terminated(target.id, Some(&sides.token.peer_id)).await.unwrap();
+    sides
+        .dialer
+        .peer_terminated(target.id, ToldBy { remote_id: Some(&sides.token.peer_id), ..ToldBy::default() })
+        .await
+        .unwrap();
     assert_eq!(state().await, Stored::Terminated);
     let accepted = sides.acceptor.admit(&sides.token.peer_id, &target.secret, RemoteInfo::default()).await.unwrap();
     assert_eq!(accepted.local_id, sides.remote_id());
-    sides.acceptor.peer_terminated(accepted.local_id, None).await.unwrap();
+    sides.acceptor.peer_terminated(accepted.local_id, ToldBy::default()).await.unwrap();
     let peering = sides.acceptor.read_peering("dialer").await.unwrap().value.peering;
     assert_eq!(peering.state, Stored::Terminated);
     tokio::time::advance(Duration::from_millis(1)).await;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::bench::{Bench, Operate};
 use super::doubtful_store::{Doubt, DoubtfulStore};
 use crate::bounds::OUTBOX_ROWS_MAX;
-use crate::service::outbox::{LOG_CONSUMER, Outbox, Trim, log_event};
+use crate::service::outbox::{LOG_CONSUMER, Outbox, log_event};
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Record, Store, key};
@@ -268,14 +268,14 @@ async fn rows_whose_removal_is_in_doubt_are_removed_in_the_end() {
 async fn too_many_waiting_events_refuse_writes_and_name_who_does_not_read() {
     let bench = Bench::new("dc1");
     let service = bench.service().await;
-    service.outbox.committed(OUTBOX_ROWS_MAX, &Trim::default());
+    service.outbox.added(OUTBOX_ROWS_MAX);
     let before = bench.store.revision().await.unwrap();
     let refused = service.token("dialer").await.unwrap_err();
     assert!(matches!(refused, ServiceError::OutboxFull { rows: OUTBOX_ROWS_MAX, consumer: LOG_CONSUMER }), "{refused}");
     assert_eq!(bench.store.revision().await.unwrap(), before);
     service.delete_peering("nobody").await.unwrap();
     let outbox = Outbox::default();
-    outbox.committed(OUTBOX_ROWS_MAX - 1, &Trim::default());
+    outbox.added(OUTBOX_ROWS_MAX - 1);
     outbox.admit().unwrap();
     // A service that looks again at its store finds that nothing waits.
     let (stop, following) = follow(&service);
