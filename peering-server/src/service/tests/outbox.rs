@@ -96,11 +96,14 @@ async fn rows(store: &dyn Store) -> Vec<Record> {
     store.range(key::OUTBOX, 10_000, None).await.unwrap().records
 }
 
-/// Follows the events until told to stop.
-fn follow(service: &Arc<Service>) -> (CancellationToken, JoinHandle<Result<(), ServiceError>>) {
+/// Follows the events until told to stop. On one thread and over a store in memory, which never makes anybody wait, it
+/// has caught up when this returns.
+async fn follow(service: &Arc<Service>) -> (CancellationToken, JoinHandle<Result<(), ServiceError>>) {
     let (stop, service) = (CancellationToken::new(), Arc::clone(service));
     let stopped = stop.clone();
-    (stop, tokio::spawn(async move { service.log_events(stopped).await }))
+    let following = tokio::spawn(async move { service.log_events(stopped).await });
+    tokio::task::yield_now().await;
+    (stop, following)
 }
 
 /// Lets the other tasks of this thread do all that they can.
@@ -151,7 +154,7 @@ async fn events_reach_the_log_in_order_and_a_later_commit_removes_them() {
     let (log, _listening) = listen();
     let bench = Bench::new("dc1");
     let service = bench.service().await;
-    let (stop, following) = follow(&service);
+    let (stop, following) = follow(&service).await;
     let token = service.token("dialer").await.unwrap();
     settle(&log, 1).await;
     assert_eq!(rows(bench.store.as_ref()).await.len(), 1, "trimming costs no commit of its own");
@@ -185,7 +188,7 @@ async fn events_that_nobody_saw_are_told_after_a_restart_and_none_twice() {
     let store = open();
     bench.store = store.clone();
     let service = bench.service().await;
-    let (_, following) = follow(&service);
+    let (_, following) = follow(&service).await;
     while log.lines().len() < 3 {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
@@ -206,7 +209,7 @@ async fn events_that_nobody_saw_are_told_after_a_restart_and_none_twice() {
     bench.store = store.clone();
     assert_eq!(rows(store.as_ref()).await.len(), 2, "seen, and not removed before the end");
     let service = bench.service().await;
-    let (stop, following) = follow(&service);
+    let (stop, following) = follow(&service).await;
     while log.lines().len() < before + 2 {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
@@ -224,7 +227,7 @@ async fn a_commit_while_the_log_catches_up_is_told_once_and_miscounts_nothing() 
     let store = DoubtfulStore::new();
     let service = Bench { store: store.clone(), ..Bench::new("dc1") }.service().await;
     let pause = store.stop_after_range(key::OUTBOX);
-    let (stop, following) = follow(&service);
+    let (stop, following) = follow(&service).await;
     pause.reached.notified().await;
     service.token("dialer").await.unwrap();
     service.token("dialer").await.unwrap();
@@ -247,7 +250,7 @@ async fn rows_whose_removal_is_in_doubt_are_removed_in_the_end() {
         let (log, _listening) = listen();
         let store = DoubtfulStore::new();
         let service = Bench { store: store.clone(), ..Bench::new("dc1") }.service().await;
-        let (stop, following) = follow(&service);
+        let (stop, following) = follow(&service).await;
         service.token("dialer").await.unwrap();
         settle(&log, 1).await;
         store.plan(&[doubt]);
@@ -278,7 +281,7 @@ async fn too_many_waiting_events_refuse_writes_and_name_who_does_not_read() {
     outbox.added(OUTBOX_ROWS_MAX - 1);
     outbox.admit().unwrap();
     // A service that looks again at its store finds that nothing waits.
-    let (stop, following) = follow(&service);
+    let (stop, following) = follow(&service).await;
     while service.token("dialer").await.is_err() {
         tokio::task::yield_now().await;
     }
