@@ -210,7 +210,7 @@ impl Service {
 }
 
 /// Tells one event to the log. The words are those by which operators of Consul search their logs, where it has any.
-fn log_event(event: &Event) {
+pub(super) fn log_event(event: &Event) {
     let (peer_name, peer_id) = (event.name.as_str(), event.peering);
     match &event.what {
         What::TokenGenerated { token, expires } => {

@@ -3,12 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use peering_core::id::PeeringId;
 use peering_core::remote::RemoteInfo;
+use peering_core::secret::{EstablishmentSecret, Redemption};
 use peering_core::secrets::{Refusal, SecretCause};
 
 use super::bench::{Bench, Operate, refusal};
 use super::doubtful_store::{Doubt, DoubtfulStore};
-use crate::service::secrets::OpenError;
+use crate::service::Service;
+use crate::service::secrets::{Exchange, OpenError};
+use crate::store::key;
 
 #[tokio::test]
 async fn a_promotion_that_cannot_be_stored_admits_nobody_and_can_be_tried_again() {
@@ -57,4 +61,28 @@ async fn of_many_first_tokens_for_one_name_all_name_one_peering_and_the_last_wor
         }
     }
     assert_eq!(redeemed, 1);
+}
+
+#[tokio::test]
+async fn a_question_that_overlaps_its_own_repetition_gets_the_same_answer() {
+    let store = DoubtfulStore::new();
+    let service = Bench { store: store.clone(), ..Bench::new("dc1") }.service().await;
+    let token = service.token("dialer").await.unwrap();
+    let id = PeeringId::parse(&token.peer_id).unwrap();
+    let ask = |service: &Arc<Service>| {
+        let (service, token) = (Arc::clone(service), token.clone());
+        async move {
+            let establishment = EstablishmentSecret::from_text(token.establishment_secret.expose());
+            let redemption = Some(Redemption::from_text("a".repeat(64)));
+            let exchange = Exchange { peer_id: token.peer_id, establishment, redemption, from: None };
+            service.exchange_secret(exchange).await.unwrap()
+        }
+    };
+    // The first has read the secrets, and reads of the token only after the second has redeemed it.
+    let pause = store.stop_before_get(key::tokens(&id));
+    let first = tokio::spawn(ask(&service));
+    pause.reached.notified().await;
+    let second = ask(&service).await;
+    pause.go_on.notify_one();
+    assert_eq!(first.await.unwrap().expose(), second.expose());
 }

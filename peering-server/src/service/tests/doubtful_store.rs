@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::store::memory::MemoryStore;
-use crate::store::{Commit, Page, Record, Revision, Store, StoreError, Txn, Watch, key};
+use crate::store::{Commit, Page, Record, Revision, Store, StoreError, Txn, Watch};
 
 /// What becomes of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub(super) enum Doubt {
 pub(super) struct DoubtfulStore {
     inner: MemoryStore,
     plan: Mutex<VecDeque<Doubt>>,
-    /// If there is one, a reading of the outbox waits for it between what it saw and what it says.
-    pub(super) outbox_read: Mutex<Option<Arc<Pause>>>,
+    before_get: Mutex<Option<(String, Arc<Pause>)>>,
+    after_range: Mutex<Option<(String, Arc<Pause>)>>,
 }
 
 /// Stops somebody between two steps.
@@ -41,28 +41,54 @@ pub(super) struct Pause {
 
 impl DoubtfulStore {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { inner: MemoryStore::new(), plan: Mutex::default(), outbox_read: Mutex::default() })
+        Arc::new(Self {
+            inner: MemoryStore::new(),
+            plan: Mutex::default(),
+            before_get: Mutex::default(),
+            after_range: Mutex::default(),
+        })
     }
 
     /// Plans what becomes of the next commits.
     pub(super) fn plan(&self, doubts: &[Doubt]) {
         *self.plan.lock().unwrap() = doubts.iter().copied().collect();
     }
+
+    /// Stops the next reading of a record under this prefix before it looks.
+    pub(super) fn stop_before_get(&self, prefix: String) -> Arc<Pause> {
+        stop(&self.before_get, prefix)
+    }
+
+    /// Stops the next listing of this prefix between what it saw and what it says.
+    pub(super) fn stop_after_range(&self, prefix: &str) -> Arc<Pause> {
+        stop(&self.after_range, prefix.to_owned())
+    }
+}
+
+fn stop(slot: &Mutex<Option<(String, Arc<Pause>)>>, prefix: String) -> Arc<Pause> {
+    let pause = Arc::new(Pause::default());
+    *slot.lock().unwrap() = Some((prefix, Arc::clone(&pause)));
+    pause
+}
+
+async fn wait_at(slot: &Mutex<Option<(String, Arc<Pause>)>>, key: &str) {
+    let met = slot.lock().unwrap().take_if(|(prefix, _)| key.starts_with(prefix.as_str()));
+    if let Some((_, pause)) = met {
+        pause.reached.notify_one();
+        pause.go_on.notified().await;
+    }
 }
 
 #[async_trait]
 impl Store for DoubtfulStore {
     async fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        wait_at(&self.before_get, key).await;
         self.inner.get(key).await
     }
 
     async fn range(&self, prefix: &str, limit: usize, after: Option<&str>) -> Result<Page, StoreError> {
         let page = self.inner.range(prefix, limit, after).await;
-        let pause = if prefix == key::OUTBOX { self.outbox_read.lock().unwrap().take() } else { None };
-        if let Some(pause) = pause {
-            pause.reached.notify_one();
-            pause.go_on.notified().await;
-        }
+        wait_at(&self.after_range, prefix).await;
         page
     }
 

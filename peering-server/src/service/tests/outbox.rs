@@ -2,17 +2,23 @@
 
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
+use peering_core::id::{PeeringId, TokenId};
+use peering_core::life::RevokeReason;
 use peering_core::name::PeerName;
+use peering_core::transition::{Event as Told, What};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as SpanRecord};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, Subscriber};
+use uuid::Uuid;
 
 use super::bench::{Bench, Operate};
-use super::doubtful_store::{Doubt, DoubtfulStore, Pause};
+use super::doubtful_store::{Doubt, DoubtfulStore};
 use crate::bounds::OUTBOX_ROWS_MAX;
-use crate::service::outbox::{LOG_CONSUMER, Outbox};
+use crate::service::outbox::{LOG_CONSUMER, Outbox, log_event};
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Record, Store, key};
@@ -61,15 +67,43 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
+/// Listens on this thread. A place in the code that another thread comes to first, at this very moment, may believe for
+/// good that nobody listens; so every place is tried until all are heard.
+fn listen() -> (Log, DefaultGuard) {
+    let log = Log::default();
+    let listening = tracing::subscriber::set_default(log.clone());
+    let token = TokenId::from_uuid(Uuid::from_u128(1));
+    let places = [
+        What::TokenGenerated { token, expires: None },
+        What::TokenSuperseded { token, by: token },
+        What::TokenRedeemed { token, from: None },
+        What::TokenRevoked { token, reason: RevokeReason::PeeringDeleted },
+        What::Deleted,
+    ];
+    while log.lines().len() < places.len() {
+        log.0.lock().unwrap().clear();
+        tracing::callsite::rebuild_interest_cache();
+        for what in places.clone() {
+            let (peering, name) = (PeeringId::from_uuid(Uuid::from_u128(1)), PeerName::parse("dialer").unwrap());
+            log_event(&Told { at: Timestamp::UNIX_EPOCH, peering, name, what });
+        }
+    }
+    log.0.lock().unwrap().clear();
+    (log, listening)
+}
+
 async fn rows(store: &dyn Store) -> Vec<Record> {
     store.range(key::OUTBOX, 10_000, None).await.unwrap().records
 }
 
-/// Follows the events until told to stop.
-fn follow(service: &Arc<Service>) -> (CancellationToken, JoinHandle<Result<(), ServiceError>>) {
+/// Follows the events until told to stop. On one thread and over a store in memory, which never makes anybody wait, it
+/// has caught up when this returns.
+async fn follow(service: &Arc<Service>) -> (CancellationToken, JoinHandle<Result<(), ServiceError>>) {
     let (stop, service) = (CancellationToken::new(), Arc::clone(service));
     let stopped = stop.clone();
-    (stop, tokio::spawn(async move { service.log_events(stopped).await }))
+    let following = tokio::spawn(async move { service.log_events(stopped).await });
+    tokio::task::yield_now().await;
+    (stop, following)
 }
 
 /// Lets the other tasks of this thread do all that they can.
@@ -117,11 +151,10 @@ async fn a_refusal_stores_no_event() {
 
 #[tokio::test]
 async fn events_reach_the_log_in_order_and_a_later_commit_removes_them() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = listen();
     let bench = Bench::new("dc1");
     let service = bench.service().await;
-    let (stop, following) = follow(&service);
+    let (stop, following) = follow(&service).await;
     let token = service.token("dialer").await.unwrap();
     settle(&log, 1).await;
     assert_eq!(rows(bench.store.as_ref()).await.len(), 1, "trimming costs no commit of its own");
@@ -151,12 +184,11 @@ async fn events_that_nobody_saw_are_told_after_a_restart_and_none_twice() {
     drop(service);
     store.close().await;
 
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = listen();
     let store = open();
     bench.store = store.clone();
     let service = bench.service().await;
-    let (_, following) = follow(&service);
+    let (_, following) = follow(&service).await;
     while log.lines().len() < 3 {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
@@ -177,7 +209,7 @@ async fn events_that_nobody_saw_are_told_after_a_restart_and_none_twice() {
     bench.store = store.clone();
     assert_eq!(rows(store.as_ref()).await.len(), 2, "seen, and not removed before the end");
     let service = bench.service().await;
-    let (stop, following) = follow(&service);
+    let (stop, following) = follow(&service).await;
     while log.lines().len() < before + 2 {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
@@ -191,13 +223,11 @@ async fn events_that_nobody_saw_are_told_after_a_restart_and_none_twice() {
 
 #[tokio::test]
 async fn a_commit_while_the_log_catches_up_is_told_once_and_miscounts_nothing() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = listen();
     let store = DoubtfulStore::new();
     let service = Bench { store: store.clone(), ..Bench::new("dc1") }.service().await;
-    let pause = Arc::new(Pause::default());
-    *store.outbox_read.lock().unwrap() = Some(Arc::clone(&pause));
-    let (stop, following) = follow(&service);
+    let pause = store.stop_after_range(key::OUTBOX);
+    let (stop, following) = follow(&service).await;
     pause.reached.notified().await;
     service.token("dialer").await.unwrap();
     service.token("dialer").await.unwrap();
@@ -217,11 +247,10 @@ async fn a_commit_while_the_log_catches_up_is_told_once_and_miscounts_nothing() 
 #[tokio::test]
 async fn rows_whose_removal_is_in_doubt_are_removed_in_the_end() {
     for doubt in [Doubt::Conflict, Doubt::UnknownDone, Doubt::UnknownLost, Doubt::Failure] {
-        let log = Log::default();
-        let _logging = tracing::subscriber::set_default(log.clone());
+        let (log, _listening) = listen();
         let store = DoubtfulStore::new();
         let service = Bench { store: store.clone(), ..Bench::new("dc1") }.service().await;
-        let (stop, following) = follow(&service);
+        let (stop, following) = follow(&service).await;
         service.token("dialer").await.unwrap();
         settle(&log, 1).await;
         store.plan(&[doubt]);
@@ -252,7 +281,7 @@ async fn too_many_waiting_events_refuse_writes_and_name_who_does_not_read() {
     outbox.added(OUTBOX_ROWS_MAX - 1);
     outbox.admit().unwrap();
     // A service that looks again at its store finds that nothing waits.
-    let (stop, following) = follow(&service);
+    let (stop, following) = follow(&service).await;
     while service.token("dialer").await.is_err() {
         tokio::task::yield_now().await;
     }
