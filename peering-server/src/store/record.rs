@@ -1,4 +1,4 @@
-//! Stored shapes: what core's types look like in the store, versioned and apart from them, so that both may change.
+//! Stored shapes: what core's types look like in the store, versioned, so that both may change.
 //!
 //! Every value is a JSON object with a version `v`, the id of the transaction that wrote it (`txn`, by which an
 //! uncertain commit is recognised when it is read back), and `data`.
@@ -186,7 +186,8 @@ pub struct Cursor {
     pub revision: u64,
 }
 
-/// Types that were made for the store are their own shape in version 1.
+/// These are their own shape in version 1: what was made for the store, and core's types that are plain data. One that
+/// changes in core gets a shape of its own here, with the old form.
 macro_rules! kept_as_is {
     ($($name:ty),+) => {
         $(impl Kept for $name {
