@@ -251,6 +251,17 @@ async fn api_case_42_a_name_is_either_dialed_or_accepted() {
 }
 
 #[tokio::test]
+async fn a_server_name_that_nobody_can_be_asked_for_fails_at_once() {
+    let (acceptor, dialer) = two().await;
+    let token = token::changed(&acceptor.generate("dc2").await, |claims| claims["ServerName"] = json!("no name"));
+    dialer.establish("dc1", &token).await.refuses(
+        500,
+        "failed to build TLS dial option from peering: the server name of the peering token is not a DNS name; ask the \
+         peer for a new token",
+    );
+}
+
+#[tokio::test]
 async fn api_case_43_an_acceptor_that_nobody_reaches_is_tried_for_three_seconds() {
     let (acceptor, dialer) = two().await;
     // Bound and not listening: nobody answers, and nobody else can take the port meanwhile.

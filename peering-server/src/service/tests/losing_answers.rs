@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use peering_core::id::PeeringId;
 use peering_core::peering::Stored;
 use peering_core::remote::RemoteInfo;
+use peering_core::secret::StreamSecret;
 use peering_core::secrets::REDEMPTION_WINDOW;
 use peering_core::token::PeeringToken;
 
 use super::bench::{Bench, Lossy, Operate};
+use crate::bounds::DIAL_MAX;
 use crate::service::dial_target::DialTarget;
+use crate::service::establish::{CallCode, CallError, ExchangeAsk, ExchangeClient};
 use crate::service::trust_bundles::ToldBy;
 use crate::service::{Service, ServiceError};
 
@@ -86,6 +90,24 @@ async fn nobody_else_gets_what_was_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_dialer_under_another_name_is_another_redeemer() {
+    let sides = Sides::losing(0).await;
+    sides.dialer.use_token("acceptor", &sides.token).await.unwrap();
+    assert!(is_new_token_needed(sides.dialer.use_token("twin", &sides.token).await), "one token, one peering");
+    sides.dialer.use_token("acceptor", &sides.token).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_address_that_takes_all_the_time_does_not_hide_a_good_one() {
+    let sides = Sides::losing(0).await;
+    let mut bench = Bench::new("dc3");
+    bench.exchange = Arc::new(FirstSilent { silent: "192.0.2.1:8503", others: sides.link.clone() });
+    let mut token = sides.token.clone();
+    token.manual_server_addresses = vec!["192.0.2.1:8503".to_owned(), "192.0.2.2:8503".to_owned()];
+    bench.service().await.use_token("acceptor", &token).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_acceptor_that_restarts_gives_the_same_answer_and_after_ten_minutes_none() {
     let sides = Sides::losing(ALWAYS).await;
     sides.dialer.use_token("acceptor", &sides.token).await.unwrap_err();
@@ -136,4 +158,21 @@ async fn a_peering_that_leads_elsewhere_by_now_is_not_ended_by_its_old_peer() {
     let peering = sides.acceptor.read_peering("dialer").await.unwrap().value.peering;
     assert_eq!(peering.state, Stored::Terminated);
     tokio::time::advance(Duration::from_millis(1)).await;
+}
+
+/// An acceptor one of whose addresses is silent for longer than new attempts are begun.
+struct FirstSilent {
+    silent: &'static str,
+    others: Arc<Lossy>,
+}
+
+#[async_trait]
+impl ExchangeClient for FirstSilent {
+    async fn exchange(&self, ask: ExchangeAsk<'_>) -> Result<StreamSecret, CallError> {
+        if ask.address.as_str() == self.silent {
+            tokio::time::sleep(DIAL_MAX).await;
+            return Err(CallError { code: CallCode::Unavailable, message: "nobody answered".to_owned() });
+        }
+        self.others.exchange(ask).await
+    }
 }
