@@ -236,6 +236,17 @@ fn read_prints_an_acceptor_with_an_empty_line_where_the_addresses_would_be() {
 }
 
 #[test]
+fn read_warns_of_a_peer_whose_trust_domain_changed() {
+    let mut changed = acceptor("c2");
+    changed["TrustDomainChangedFrom"] = "old\u{1b}.consul".into();
+    let server = serving(changed);
+    let stdout = peering(&["read", "-name=c2", "-http-addr", &server.address], &[]).stdout;
+    let warning = "\nWarning: the peer's trust domain changed from old\\x1b.consul when it last presented a new token\n\n\
+                   Create Index:";
+    assert!(stdout.contains(warning), "{stdout}");
+}
+
+#[test]
 fn read_in_json_keeps_consul_s_key_order_and_go_s_escapes() {
     let mut peering_value = acceptor("c2");
     peering_value["Meta"] = json!({"k": "<&>"});
