@@ -16,6 +16,7 @@ mod importing;
 mod leaf;
 mod opening;
 mod outages;
+mod rebinding;
 mod replacing;
 mod running;
 mod shutdown;
