@@ -12,6 +12,7 @@ mod deleting;
 mod dialing;
 mod exchanging;
 mod flooding;
+mod garbage;
 mod importing;
 mod leaf;
 mod opening;
