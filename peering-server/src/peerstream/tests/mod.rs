@@ -7,6 +7,7 @@ mod foreign_dialer;
 mod home;
 
 mod bounds;
+mod bundles;
 mod calling_off;
 mod deleting;
 mod dialing;
@@ -21,3 +22,4 @@ mod rebinding;
 mod replacing;
 mod running;
 mod shutdown;
+mod terminating;
