@@ -15,6 +15,20 @@ pub(crate) fn block(text: &str) -> Cow<'_, str> {
     escape(text, |c| !matches!(c, '\n' | '\t') && may_deceive(c), go_style)
 }
 
+/// Escapes as [`block`] but lets a line go on only as Consul's lists of errors do, indented by a tab: another server's
+/// message cannot look like a line of ours.
+pub(crate) fn answer(text: &str) -> String {
+    let mut lines = text.trim().split('\n');
+    let mut out = line(lines.next().unwrap_or_default()).into_owned();
+    for next in lines {
+        match next.strip_prefix('\t') {
+            Some(rest) => out.extend(["\n\t", line(rest).as_ref()]),
+            None => out.extend(["\\n", line(next).as_ref()]),
+        }
+    }
+    out
+}
+
 /// Escapes what a JSON encoder leaves in its strings: DEL, C1 controls, bidi and other format characters. The meaning is
 /// the same.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
@@ -72,6 +86,13 @@ mod tests {
     #[test]
     fn a_message_keeps_its_lines_but_not_its_carriage_returns() {
         assert_eq!(block("1 error occurred:\n\t* x\r\u{1b}"), "1 error occurred:\n\t* x\\r\\x1b");
+    }
+
+    #[test]
+    fn an_answer_goes_on_in_indented_lines_alone() {
+        let errors = "2 errors occurred:\n\t* x\n\t* y\n\n";
+        assert_eq!(answer(errors), errors.trim_end());
+        assert_eq!(answer("x\r\nSuccess\n\t* y\tz"), "x\\r\\nSuccess\n\t* y\\tz");
     }
 
     #[test]
