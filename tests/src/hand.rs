@@ -133,8 +133,16 @@ impl HandDialer {
     /// # Errors
     /// The status that the acceptor answers with.
     pub async fn open(&self, stream_secret: &str) -> Result<HandStream, Status> {
+        self.open_from(stream_secret, "by-hand").await
+    }
+
+    /// Opens a stream with this stream secret, saying that this is the datacenter.
+    ///
+    /// # Errors
+    /// The status that the acceptor answers with.
+    pub async fn open_from(&self, stream_secret: &str, datacenter: &str) -> Result<HandStream, Status> {
         let (sender, frames) = mpsc::channel(1);
-        let remote = Some(Remote { datacenter: "by-hand".to_owned() });
+        let remote = Some(Remote { datacenter: datacenter.to_owned() });
         let open = Open { peer_id: self.peer_id.clone(), stream_secret: stream_secret.to_owned(), remote };
         sender.send(Frame { open: Some(open), terminated: None }).await.unwrap();
         let mut client = self.client().await;
