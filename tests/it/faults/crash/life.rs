@@ -1,0 +1,119 @@
+//! One life of an acceptor, from a start to the kill, as a client sees it: every question has an answer, or it is gone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use peering_tests::hand::HandDialer;
+use peering_tests::http::{Answer, Http};
+use peering_tests::site::Site;
+use peering_tests::token;
+use reqwest::Method;
+use serde_json::json;
+use tonic::{Code, Status};
+
+use super::journal::Journal;
+
+/// The server was killed before it answered. It may have done what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone;
+
+/// A token as its holder sees it.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) text: String,
+    /// The acceptor's id of the peering.
+    pub(super) peering: String,
+    pub(super) establishment_secret: String,
+}
+
+impl Token {
+    pub(super) fn of(answer: &Answer) -> Self {
+        let text = answer.accepts()["PeeringToken"].as_str().unwrap().to_owned();
+        let [peering, establishment_secret] = ["PeerID", "EstablishmentSecret"].map(|key| token::claim(&text, key));
+        Self { text, peering, establishment_secret }
+    }
+}
+
+/// A client's connections to an acceptor that may be killed.
+#[derive(Debug, Clone)]
+pub(super) struct Life {
+    http: Http,
+    dialer: HandDialer,
+    killed: Arc<AtomicBool>,
+    pub(super) journal: Arc<Journal>,
+}
+
+impl Life {
+    /// Connects to a running server. Any token of it will do.
+    pub(super) async fn of(site: &Site, token: &str, journal: &Arc<Journal>) -> Self {
+        let http = Http::new(site.http().parse().unwrap());
+        let dialer = HandDialer::with(token).await;
+        Self { http, dialer, killed: Arc::default(), journal: Arc::clone(journal) }
+    }
+
+    /// Returns the same with a peer connection of its own.
+    pub(super) async fn another(&self, token: &str) -> Self {
+        Self { dialer: HandDialer::with(token).await, ..self.clone() }
+    }
+
+    /// Says that from here on a question may stay without an answer.
+    pub(super) fn is_about_to_end(&self) {
+        self.killed.store(true, Ordering::SeqCst);
+    }
+
+    /// Accepts that there is no answer, if the server was killed.
+    fn gone(&self, why: &dyn std::fmt::Debug) -> Gone {
+        assert!(self.killed.load(Ordering::SeqCst), "no answer, and nobody killed the server: {why:?}");
+        Gone
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: String) -> Result<Answer, Gone> {
+        self.http.try_send(method, path, &[], body).await.map_err(|error| self.gone(&error))
+    }
+
+    /// Asks for a token.
+    pub(super) async fn generate(&self, name: &str) -> Result<Answer, Gone> {
+        self.ask(Method::POST, "/v1/peering/token", json!({ "PeerName": name }).to_string()).await
+    }
+
+    /// Asks for the end of a peering.
+    pub(super) async fn delete(&self, name: &str) -> Result<Answer, Gone> {
+        self.ask(Method::DELETE, &format!("/v1/peering/{name}"), String::new()).await
+    }
+
+    /// Returns id and state of every peering by its name.
+    pub(super) async fn list(&self) -> HashMap<String, (String, String)> {
+        let answer = self.ask(Method::GET, "/v1/peerings", String::new()).await.unwrap().accepts();
+        let text = |peering: &serde_json::Value, key: &str| peering[key].as_str().unwrap().to_owned();
+        let of = |peering| (text(peering, "Name"), (text(peering, "ID"), text(peering, "State")));
+        answer.as_array().unwrap().iter().map(of).collect()
+    }
+
+    /// Exchanges a token's secret: the stream secret, or `None` if it was refused. Every answer is written down.
+    pub(super) async fn exchange(&self, token: &Token, redemption: Option<&str>) -> Result<Option<String>, Gone> {
+        match self.dialer.holding(&token.text).exchange_as(redemption).await {
+            Ok(secret) => {
+                self.journal.answered(&token.establishment_secret, &secret);
+                Ok(Some(secret))
+            }
+            Err(status) => self.refused(&status, "invalid peering establishment secret").map(|()| None),
+        }
+    }
+
+    /// Opens a stream and gives it up; `false` if the stream secret was refused.
+    pub(super) async fn open(&self, token: &Token, stream_secret: &str) -> Result<bool, Gone> {
+        match self.dialer.holding(&token.text).open(stream_secret).await {
+            Ok(stream) => {
+                drop(stream);
+                Ok(true)
+            }
+            Err(status) if status.code() == Code::Aborted => Ok(false),
+            Err(status) => self.refused(&status, "invalid peering stream secret").map(|()| false),
+        }
+    }
+
+    fn refused(&self, status: &Status, text: &str) -> Result<(), Gone> {
+        if (status.code(), status.message()) == (Code::PermissionDenied, text) { Ok(()) } else { Err(self.gone(status)) }
+    }
+}
