@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::dice::Dice;
 use super::journal::Journal;
-use super::life::{Life, Token};
+use super::life::Life;
 use super::name::Name;
 use super::shared::SharedNames;
 use crate::under_test::program;
@@ -88,7 +88,7 @@ where
 {
     let mut tasks = JoinSet::new();
     for client in clients {
-        tasks.spawn(work(client, life.another(token).await));
+        tasks.spawn(work(client, life.with_peer_connection(token).await));
     }
     tasks
 }
@@ -108,7 +108,7 @@ async fn kill(kills: usize) {
         })
         .collect();
     for kill in 0..kills {
-        let life = Life::of(&site, &token, &journal).await;
+        let life = Life::of(&site, &journal);
         let wanted = journal.acknowledged() + dice.below(ACKNOWLEDGED_MAX);
         let tasks = all(clients, &life, &token, Client::load).await;
         timeout(LOAD_WITHIN, journal.reaches(wanted)).await.expect("the load got nowhere");
@@ -119,7 +119,7 @@ async fn kill(kills: usize) {
         clients = tasks.join_all().await;
 
         site.restart().await;
-        let life = Life::of(&site, &token, &journal).await;
+        let life = Life::of(&site, &journal);
         let listed = life.list().await;
         shared.compare(&life, &listed);
         for client in &mut clients {
@@ -130,13 +130,13 @@ async fn kill(kills: usize) {
             clients.iter_mut().for_each(Client::new_name);
         }
     }
-    let life = Life::of(&site, &token, &journal).await;
+    let life = Life::of(&site, &journal).with_peer_connection(&token).await;
     clients = all(clients, &life, &token, Client::check_all).await.join_all().await;
+    let life = life.with_peer_connection(&token).await;
     shared.check(&life, &dice, true).await.unwrap();
     let names: usize = clients.iter().map(|client| client.names.len()).sum();
     println!("{CLIENTS} clients, {names} names of one client each, and some that all share");
     journal.close(kills);
-    let _: Token = Token::of(&life.generate("last").await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -58,6 +58,14 @@ impl Journal {
         }
     }
 
+    /// Notes that an acceptor has redeemed a token, which it may do once.
+    pub(super) fn redeemed(&self, token: &str) {
+        let mut found = self.found();
+        if found.answers.insert(token.to_owned(), String::new()).is_some() {
+            found.second_secrets.push(format!("token {token} was redeemed twice"));
+        }
+    }
+
     /// Notes that somebody was given a stream secret who should have been refused.
     pub(super) fn gave_away(&self, what: impl Into<String>) {
         self.found().second_secrets.push(what.into());
@@ -72,7 +80,11 @@ impl Journal {
         println!("{kills} kills: {acknowledged} acknowledged writes, {} of them lost", found.lost.len());
         let (exchanged, twice) = (found.answers.len(), found.second_secrets.len());
         println!("{exchanged} establishment secrets exchanged, {twice} of them for two different stream secrets");
-        assert!(found.lost.is_empty() && found.second_secrets.is_empty(), "{:#?}", (&found.lost, &found.second_secrets));
+        assert!(
+            found.lost.is_empty() && found.second_secrets.is_empty(),
+            "{:#?}",
+            (&found.lost, &found.second_secrets)
+        );
         assert!(acknowledged > kills && exchanged > kills, "there was no load");
     }
 }

@@ -1,4 +1,4 @@
-//! One life of an acceptor, from a start to the kill, as a client sees it: every question has an answer, or it is gone.
+//! One life of a server, from a start to the kill, as a client sees it: every question has an answer, or it is gone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,26 +35,30 @@ impl Token {
     }
 }
 
-/// A client's connections to an acceptor that may be killed.
+/// A client's connections to a server that may be killed.
 #[derive(Debug, Clone)]
 pub(super) struct Life {
     http: Http,
-    dialer: HandDialer,
+    /// A connection to its peer listener, for those who exchange and open by hand.
+    dialer: Option<HandDialer>,
     killed: Arc<AtomicBool>,
     pub(super) journal: Arc<Journal>,
 }
 
 impl Life {
-    /// Connects to a running server. Any token of it will do.
-    pub(super) async fn of(site: &Site, token: &str, journal: &Arc<Journal>) -> Self {
+    /// Begins with a running server.
+    pub(super) fn of(site: &Site, journal: &Arc<Journal>) -> Self {
         let http = Http::new(site.http().parse().unwrap());
-        let dialer = HandDialer::with(token).await;
-        Self { http, dialer, killed: Arc::default(), journal: Arc::clone(journal) }
+        Self { http, dialer: None, killed: Arc::default(), journal: Arc::clone(journal) }
     }
 
-    /// Returns the same with a peer connection of its own.
-    pub(super) async fn another(&self, token: &str) -> Self {
-        Self { dialer: HandDialer::with(token).await, ..self.clone() }
+    /// Returns the same with a peer connection of its own. Any token of the server will do.
+    pub(super) async fn with_peer_connection(&self, token: &str) -> Self {
+        Self { dialer: Some(HandDialer::with(token).await), ..self.clone() }
+    }
+
+    fn dialer(&self, token: &Token) -> HandDialer {
+        self.dialer.as_ref().expect("a peer connection").holding(&token.text)
     }
 
     /// Says that from here on a question may stay without an answer.
@@ -77,6 +81,12 @@ impl Life {
         self.ask(Method::POST, "/v1/peering/token", json!({ "PeerName": name }).to_string()).await
     }
 
+    /// Uses a token.
+    pub(super) async fn establish(&self, name: &str, token: &Token) -> Result<Answer, Gone> {
+        let body = json!({ "PeerName": name, "PeeringToken": token.text }).to_string();
+        self.ask(Method::POST, "/v1/peering/establish", body).await
+    }
+
     /// Asks for the end of a peering.
     pub(super) async fn delete(&self, name: &str) -> Result<Answer, Gone> {
         self.ask(Method::DELETE, &format!("/v1/peering/{name}"), String::new()).await
@@ -92,7 +102,7 @@ impl Life {
 
     /// Exchanges a token's secret: the stream secret, or `None` if it was refused. Every answer is written down.
     pub(super) async fn exchange(&self, token: &Token, redemption: Option<&str>) -> Result<Option<String>, Gone> {
-        match self.dialer.holding(&token.text).exchange_as(redemption).await {
+        match self.dialer(token).exchange_as(redemption).await {
             Ok(secret) => {
                 self.journal.answered(&token.establishment_secret, &secret);
                 Ok(Some(secret))
@@ -103,7 +113,7 @@ impl Life {
 
     /// Opens a stream and gives it up; `false` if the stream secret was refused.
     pub(super) async fn open(&self, token: &Token, stream_secret: &str) -> Result<bool, Gone> {
-        match self.dialer.holding(&token.text).open(stream_secret).await {
+        match self.dialer(token).open(stream_secret).await {
             Ok(stream) => {
                 drop(stream);
                 Ok(true)
@@ -114,6 +124,10 @@ impl Life {
     }
 
     fn refused(&self, status: &Status, text: &str) -> Result<(), Gone> {
-        if (status.code(), status.message()) == (Code::PermissionDenied, text) { Ok(()) } else { Err(self.gone(status)) }
+        if (status.code(), status.message()) == (Code::PermissionDenied, text) {
+            Ok(())
+        } else {
+            Err(self.gone(status))
+        }
     }
 }

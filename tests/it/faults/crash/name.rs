@@ -204,15 +204,16 @@ impl Name {
         if dice.below(4) == 0 {
             self.open_active(life).await?;
         }
-        let strangers = [Some(dice.redemption()), None];
+        // One that can be known again, or one as a dialer of Consul.
+        let stranger = [(dice.below(2) == 0).then(|| dice.redemption())];
         for Redeemed { token, .. } in self.pending.iter().chain(&self.active).chain(dice.pick(&self.former)) {
-            self.must_refuse(life, token, &strangers).await?;
+            self.must_refuse(life, token, &stranger).await?;
         }
         if let Some(former) = dice.pick(&self.former) {
             self.must_be_over(life, former).await?;
         }
         if let Some(token) = dice.pick(&self.void) {
-            self.must_refuse(life, token, &strangers).await?;
+            self.must_refuse(life, token, &stranger).await?;
         }
         // Not always, so that tokens outlive many restarts too.
         if dice.below(2) == 0 { self.exchange(life, dice).await } else { Ok(()) }
