@@ -37,6 +37,12 @@ struct Client {
 }
 
 impl Client {
+    fn new(number: u64, dice: Dice, shared: Arc<SharedNames>) -> Self {
+        let mut client = Self { number, dice, names: Vec::new(), touched: Vec::new(), shared };
+        (0..NAMES_AT_A_TIME).for_each(|_| client.new_name());
+        client
+    }
+
     /// Works until the server is gone.
     async fn load(mut self, life: Life) -> Self {
         loop {
@@ -82,15 +88,11 @@ impl Client {
 }
 
 /// Has every client do something at the same time, each over a connection of its own.
-async fn all<F>(clients: Vec<Client>, life: &Life, token: &str, work: impl Fn(Client, Life) -> F) -> JoinSet<Client>
+fn all<F>(clients: Vec<Client>, lives: &[Life], mut work: impl FnMut(Client, Life) -> F) -> JoinSet<Client>
 where
     F: Future<Output = Client> + Send + 'static,
 {
-    let mut tasks = JoinSet::new();
-    for client in clients {
-        tasks.spawn(work(client, life.with_peer_connection(token).await));
-    }
-    tasks
+    clients.into_iter().zip(lives.iter().cloned()).map(|(client, life)| work(client, life)).collect()
 }
 
 async fn kill(kills: usize) {
@@ -99,44 +101,47 @@ async fn kill(kills: usize) {
     let (journal, shared) = (Arc::new(Journal::new()), Arc::new(SharedNames::default()));
     let mut site = Site::start_logging(&program(), "dc1", "info").await;
     let token = site.generate_token("first").await;
-    let mut clients: Vec<Client> = (0..CLIENTS)
-        .map(|number| {
-            let (dice, shared) = (Dice::new(seed, number + 1), Arc::clone(&shared));
-            let mut client = Client { number, dice, names: Vec::new(), touched: Vec::new(), shared };
-            (0..NAMES_AT_A_TIME).for_each(|_| client.new_name());
-            client
-        })
-        .collect();
+    let make = |number| Client::new(number, Dice::new(seed, number + 1), Arc::clone(&shared));
+    let mut clients: Vec<Client> = (0..CLIENTS).map(make).collect();
+    let mut lives = lives(&site, &token, &journal).await;
     for kill in 0..kills {
-        let life = Life::of(&site, &journal);
         let wanted = journal.acknowledged() + dice.below(ACKNOWLEDGED_MAX);
-        let tasks = all(clients, &life, &token, Client::load).await;
+        let tasks = all(clients, &lives, Client::load);
         timeout(LOAD_WITHIN, journal.reaches(wanted)).await.expect("the load got nowhere");
         // The moment of the kill is the matter here, so it is a time and no condition.
         sleep(Duration::from_micros(dice.below(LATER_MICROSECONDS_MAX) as u64)).await;
-        life.is_about_to_end();
+        lives.iter().for_each(Life::is_about_to_end);
         site.stop(Signal::KILL).await;
         clients = tasks.join_all().await;
 
         site.restart().await;
-        let life = Life::of(&site, &journal);
-        let listed = life.list().await;
-        shared.compare(&life, &listed);
+        lives = self::lives(&site, &token, &journal).await;
+        let listed = lives[0].list().await;
+        shared.compare(&lives[0], &listed);
         for client in &mut clients {
-            client.names.iter_mut().for_each(|name| name.compare(&life, &listed));
+            client.names.iter_mut().for_each(|name| name.compare(&lives[0], &listed));
         }
-        clients = all(clients, &life, &token, Client::check).await.join_all().await;
+        clients = all(clients, &lives, Client::check).join_all().await;
         if kill % 2 == 0 {
             clients.iter_mut().for_each(Client::new_name);
         }
     }
+    clients = all(clients, &lives, Client::check_all).join_all().await;
     let life = Life::of(&site, &journal).with_peer_connection(&token).await;
-    clients = all(clients, &life, &token, Client::check_all).await.join_all().await;
-    let life = life.with_peer_connection(&token).await;
     shared.check(&life, &dice, true).await.unwrap();
     let names: usize = clients.iter().map(|client| client.names.len()).sum();
     println!("{CLIENTS} clients, {names} names of one client each, and some that all share");
     journal.close(kills);
+}
+
+/// Connects every client to a server that has just started.
+async fn lives(site: &Site, token: &str, journal: &Arc<Journal>) -> Vec<Life> {
+    let life = Life::of(site, journal);
+    let mut lives = Vec::new();
+    for _ in 0..CLIENTS {
+        lives.push(life.with_peer_connection(token).await);
+    }
+    lives
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,3 +6,4 @@ mod journal;
 mod life;
 mod name;
 mod shared;
+mod start;
