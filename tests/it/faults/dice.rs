@@ -11,7 +11,7 @@ impl Dice {
     pub(super) fn print_seed() -> u64 {
         let given = std::env::var("PEERING_SEED").ok().map(|text| text.parse().unwrap());
         let seed = given.unwrap_or_else(|| u64::from_be_bytes(SystemEntropy.bytes16()[..8].try_into().unwrap()));
-        println!("seed {seed} (give it as PEERING_SEED to throw the same again)");
+        println!("seed {seed} (PEERING_SEED={seed} throws the same again; the timing stays the machine's)");
         seed
     }
 

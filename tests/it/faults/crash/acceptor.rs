@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::super::dice::Dice;
+use super::contended::ContendedNames;
 use super::journal::Journal;
 use super::life::Life;
 use super::name::Name;
-use super::shared::SharedNames;
 use crate::under_test::program;
 
 /// Clients at the same time.
@@ -33,11 +33,11 @@ struct Client {
     names: Vec<Name>,
     /// Which of them were worked on since the last check.
     touched: Vec<bool>,
-    shared: Arc<SharedNames>,
+    shared: Arc<ContendedNames>,
 }
 
 impl Client {
-    fn new(number: u64, dice: Dice, shared: Arc<SharedNames>) -> Self {
+    fn new(number: u64, dice: Dice, shared: Arc<ContendedNames>) -> Self {
         let mut client = Self { number, dice, names: Vec::new(), touched: Vec::new(), shared };
         (0..NAMES_AT_A_TIME).for_each(|_| client.new_name());
         client
@@ -98,7 +98,7 @@ where
 async fn kill(kills: usize) {
     let seed = Dice::print_seed();
     let dice = Dice::new(seed, 0);
-    let (journal, shared) = (Arc::new(Journal::new()), Arc::new(SharedNames::default()));
+    let (journal, shared) = (Arc::new(Journal::new()), Arc::new(ContendedNames::default()));
     let mut site = Site::start_logging(&program(), "dc1", "info").await;
     let token = site.generate_token("first").await;
     let make = |number| Client::new(number, Dice::new(seed, number + 1), Arc::clone(&shared));

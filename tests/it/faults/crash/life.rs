@@ -1,6 +1,7 @@
 //! One life of a server, from a start to the kill, as a client sees it: every question has an answer, or it is gone.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +20,7 @@ use super::journal::Journal;
 pub(super) struct Gone;
 
 /// A token as its holder sees it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Token {
     pub(super) text: String,
     /// The acceptor's id of the peering.
@@ -32,6 +33,13 @@ impl Token {
         let text = answer.accepts()["PeeringToken"].as_str().unwrap().to_owned();
         let [peering, establishment_secret] = ["PeerID", "EstablishmentSecret"].map(|key| token::claim(&text, key));
         Self { text, peering, establishment_secret }
+    }
+}
+
+impl fmt::Debug for Token {
+    /// Tells tokens apart in few words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({} of {})", self.establishment_secret, self.peering)
     }
 }
 
@@ -67,7 +75,7 @@ impl Life {
     }
 
     /// Accepts that there is no answer, if the server was killed.
-    fn gone(&self, why: &dyn std::fmt::Debug) -> Gone {
+    fn gone(&self, why: &dyn fmt::Debug) -> Gone {
         assert!(self.killed.load(Ordering::SeqCst), "no answer, and nobody killed the server: {why:?}");
         Gone
     }

@@ -204,16 +204,15 @@ impl Name {
         if dice.below(4) == 0 {
             self.open_active(life).await?;
         }
-        // One that can be known again, or one as a dialer of Consul.
-        let stranger = [(dice.below(2) == 0).then(|| dice.redemption())];
-        for Redeemed { token, .. } in self.pending.iter().chain(&self.active).chain(dice.pick(&self.former)) {
-            self.must_refuse(life, token, &stranger).await?;
+        // One of many is tried here, all of them at the end.
+        let spent = self.pending.iter().chain(&self.active).chain(&self.former).map(|redeemed| &redeemed.token);
+        let useless: Vec<&Token> = spent.chain(&self.void).collect();
+        if let Some(token) = dice.pick(&useless) {
+            let stranger = (dice.below(2) == 0).then(|| dice.redemption());
+            self.must_refuse(life, token, &[stranger]).await?;
         }
-        if let Some(former) = dice.pick(&self.former) {
+        if let Some(former) = dice.pick(&self.former).filter(|_| dice.below(2) == 0) {
             self.must_be_over(life, former).await?;
-        }
-        if let Some(token) = dice.pick(&self.void) {
-            self.must_refuse(life, token, &stranger).await?;
         }
         // Not always, so that tokens outlive many restarts too.
         if dice.below(2) == 0 { self.exchange(life, dice).await } else { Ok(()) }
@@ -224,6 +223,9 @@ impl Name {
         self.check(life, dice).await?;
         for former in &self.former {
             self.must_be_over(life, former).await?;
+        }
+        for Redeemed { token, .. } in self.pending.iter().chain(&self.active) {
+            self.must_refuse(life, token, &[Some(dice.redemption()), None]).await?;
         }
         for token in &self.void {
             self.must_refuse(life, token, &[Some(dice.redemption()), None]).await?;

@@ -14,7 +14,7 @@ const TOKENS_MAX: usize = 12;
 
 /// The peerings, and what clients know of them.
 #[derive(Debug, Default)]
-pub(super) struct SharedNames(Mutex<Known>);
+pub(super) struct ContendedNames(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -31,7 +31,7 @@ impl Known {
     }
 }
 
-impl SharedNames {
+impl ContendedNames {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap()
     }
@@ -39,7 +39,7 @@ impl SharedNames {
     /// Does one thing.
     pub(super) async fn step(&self, life: &Life, dice: &Dice) -> Result<(), Gone> {
         if dice.below(3) == 0 {
-            return self.generate(life, &format!("shared-{}", dice.below(NAMES))).await;
+            return self.generate(life, &format!("contended-{}", dice.below(NAMES))).await;
         }
         let token = dice.pick(self.known().tokens.make_contiguous()).cloned();
         match token {
@@ -101,7 +101,7 @@ impl SharedNames {
     pub(super) async fn check(&self, life: &Life, dice: &Dice, all: bool) -> Result<(), Gone> {
         let mut redeemed = self.known().redeemed.clone();
         if !all {
-            redeemed = (0..4).filter_map(|_| dice.pick(&redeemed).cloned()).collect();
+            redeemed = (0..2).filter_map(|_| dice.pick(&redeemed).cloned()).collect();
         }
         for (token, redemption, stream_secret) in &redeemed {
             // Its redeemer is refused once there is a newer one. The journal compares what it is answered otherwise.
