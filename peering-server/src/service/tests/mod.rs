@@ -2,6 +2,7 @@
 
 mod bench;
 mod doubtful_store;
+mod every_commit;
 
 mod admitting;
 mod losing_answers;
