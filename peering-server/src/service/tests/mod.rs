@@ -6,6 +6,7 @@ mod every_commit;
 
 mod admitting;
 mod losing_answers;
+mod model;
 mod outbox;
 mod plaintext;
 mod uncertain_commits;
