@@ -6,6 +6,7 @@ mod cli;
 mod conformance_doc;
 mod docs;
 mod examples;
+mod faults;
 mod http;
 mod scenario;
 mod tidy;

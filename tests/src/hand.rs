@@ -1,6 +1,7 @@
 //! A dialer moved by hand: it speaks Consul's peer stream with messages written down here a second time, so that the
 //! server's idea of the wire is checked by somebody else's.
 
+use std::error::Error;
 use std::time::Duration;
 
 use peering_core::address::ServerAddress;
@@ -88,6 +89,14 @@ struct Empty {}
 impl HandDialer {
     /// Connects to the first address of a token, with its roots and its server name.
     pub async fn with(token: &str) -> Self {
+        Self::try_with(token).await.unwrap()
+    }
+
+    /// Connects to an acceptor that may not be there.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn try_with(token: &str) -> Result<Self, Status> {
         let claims = token::claims(token);
         let manual = &claims["ManualServerAddresses"][0];
         let address = manual.as_str().or(claims["ServerAddresses"][0].as_str()).unwrap();
@@ -96,8 +105,20 @@ impl HandDialer {
         let security = DialSecurity::tls(config, claims["ServerName"].as_str().unwrap()).unwrap();
         let dialer = Dialer::new(DialPolicy::default());
         let address = ServerAddress::parse(address).unwrap();
-        let socket = dialer.dial(&address, AddressOrigin::Token, &security).await.unwrap();
-        let channel = Endpoint::from_static("http://peer").connect_with_connector(once(socket)).await.unwrap();
+        let gone = |error: &dyn Error| Status::unavailable(error.to_string());
+        let socket = dialer.dial(&address, AddressOrigin::Token, &security).await.map_err(|error| gone(&error))?;
+        let endpoint = Endpoint::from_static("http://peer");
+        let channel = endpoint.connect_with_connector(once(socket)).await.map_err(|error| gone(&error))?;
+        Ok(Self::over(channel, token))
+    }
+
+    /// Returns a dialer with another token of the same acceptor, over the same connection.
+    #[must_use]
+    pub fn holding(&self, token: &str) -> Self {
+        Self::over(self.channel.clone(), token)
+    }
+
+    fn over(channel: Channel, token: &str) -> Self {
         let [peer_id, establishment_secret] = ["PeerID", "EstablishmentSecret"].map(|key| token::claim(token, key));
         Self { channel, peer_id, establishment_secret }
     }
@@ -121,7 +142,7 @@ impl HandDialer {
             let value = AsciiMetadataValue::try_from(redemption).unwrap();
             request.metadata_mut().insert("peering-redemption", value);
         }
-        let mut client = self.client().await;
+        let mut client = self.client().await?;
         let path = PathAndQuery::try_from(format!("{SERVICE}/ExchangeSecret")).unwrap();
         let codec: ProstCodec<ExchangeAsk, ExchangeAnswer> = ProstCodec::default();
         let answer = timeout(ANSWER_WITHIN, client.unary(request, path, codec)).await.unwrap()?;
@@ -137,23 +158,24 @@ impl HandDialer {
         let remote = Some(Remote { datacenter: "by-hand".to_owned() });
         let open = Open { peer_id: self.peer_id.clone(), stream_secret: stream_secret.to_owned(), remote };
         sender.send(Frame { open: Some(open), terminated: None }).await.unwrap();
-        let mut client = self.client().await;
+        let mut client = self.client().await?;
         let path = PathAndQuery::try_from(format!("{SERVICE}/StreamResources")).unwrap();
         let codec: ProstCodec<Frame, Frame> = ProstCodec::default();
         let request = Request::new(ReceiverStream::new(frames));
         let answer = timeout(ANSWER_WITHIN, client.streaming(request, path, codec)).await.unwrap()?;
         let mut stream = HandStream { frames: answer.into_inner(), _open: sender };
-        // The acceptor's first frame says that the secret was accepted.
+        // The acceptor's first frame says that the secret was accepted, or that there is no peering any more.
         match timeout(ANSWER_WITHIN, stream.frames.message()).await.unwrap()? {
+            Some(Frame { terminated: Some(_), .. }) => Err(Status::aborted("the peering is over")),
             Some(_) => Ok(stream),
             None => Err(Status::cancelled("the stream ended without a frame")),
         }
     }
 
-    async fn client(&self) -> Grpc<Channel> {
+    async fn client(&self) -> Result<Grpc<Channel>, Status> {
         let mut client = Grpc::new(self.channel.clone());
-        client.ready().await.unwrap();
-        client
+        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(client)
     }
 }
 

@@ -1,0 +1,4 @@
+//! What the product survives: crashes, disks that keep what they promise, and connections that break.
+
+mod full_disk;
+mod lost_answers;
