@@ -133,12 +133,12 @@ async fn a_cluster_repeats_what_was_lost_by_itself_and_gets_to_active() {
             let name = format!("acceptor-{number}");
             assert_eq!(dialer.establish(&name, &token).await.accepts(), json!({}), "{place:?}");
             assert!(link.seen() >= 2, "{place:?}: asked once");
-            dialer.reaches(&name, "ACTIVE").await;
             (number, link)
         });
     }
-    while let Some(established) = establishing.join_next().await {
-        let (number, _link) = established.unwrap();
+    let links = establishing.join_all().await;
+    for (number, _link) in &links {
+        dialer.reaches(&format!("acceptor-{number}"), "ACTIVE").await;
         acceptor.reaches(&format!("dialer-{number}"), "ACTIVE").await;
     }
 }
