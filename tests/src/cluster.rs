@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,13 @@ impl Cluster {
         let keyring = data_dir.join("keyring");
         let config = Config { store: StoreChoice::Sqlite { data_dir, keyring }, ..config(datacenter) };
         Self::start_with(config, Sources::default(), Some(directory)).await
+    }
+
+    /// Starts a cluster whose data is kept in this directory, which outlives it.
+    pub async fn start_at_place(datacenter: &str, data_dir: &Path) -> Self {
+        let (data_dir, keyring) = (data_dir.to_owned(), data_dir.join("keyring"));
+        let config = Config { store: StoreChoice::Sqlite { data_dir, keyring }, ..config(datacenter) };
+        Self::start_with(config, Sources::default(), None).await
     }
 
     async fn start_with(mut config: Config, sources: Sources, directory: Option<TempDir>) -> Self {

@@ -68,12 +68,18 @@ impl From<ServiceError> for HttpError {
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
             // Ours: the request is fine and may be repeated.
-            ServiceError::Contended { .. } | ServiceError::OutboxFull { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            ServiceError::Contended { .. } | ServiceError::OutboxFull { .. } | ServiceError::DiskFull(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             // Consul answers 500 to everything else, bad names and tokens too; its clients know no other status.
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let text = error.to_string();
         match &error {
+            ServiceError::DiskFull(_) => {
+                error!(cause = chain(&error), "Request error");
+                Self { status, text }
+            }
             ServiceError::Store(_)
             | ServiceError::Record(_)
             | ServiceError::Keyring(_)

@@ -130,7 +130,7 @@ impl Known {
             Ok(Some(target)) => target.fingerprint(),
             Ok(None) => return Ok(()),
             // No event would bring this peering back, so everything is read again.
-            Err(cause @ ServiceError::Store(_)) => return Err(cause),
+            Err(cause @ (ServiceError::Store(_) | ServiceError::DiskFull(_))) => return Err(cause),
             Err(cause) => {
                 warn!(peer_id = %id, cause = chain(&cause), "error fetching addresses");
                 return Ok(());

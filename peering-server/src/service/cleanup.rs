@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::records::Target;
 use super::{Service, ServiceError};
-use crate::bounds::{TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
+use crate::bounds::{COMMIT_ATTEMPTS_MAX, TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
 use crate::causes::chain;
 use crate::store::record::{Tombstone, decode};
 use crate::store::{Commit, Txn, Write, key};
@@ -34,6 +34,7 @@ impl Service {
             return Ok(());
         }
         let prefix = key::tokens(&id);
+        let mut attempts = 0;
         loop {
             let page = self.store.range(&prefix, TOKEN_ROWS_A_COMMIT, None).await?;
             let mut txn = Txn::default();
@@ -50,8 +51,12 @@ impl Service {
             if txn.writes.is_empty() {
                 break;
             }
-            // An unknown outcome needs no reading back: the next turn sees what is left.
-            let (Commit::Committed(_) | Commit::Conflict | Commit::Unknown) = self.store.commit(txn).await?;
+            match self.store.commit(txn).await? {
+                Commit::Committed(_) => attempts = 0,
+                // An unknown outcome needs no reading back: the next turn sees what is left.
+                Commit::Conflict | Commit::Unknown if attempts < COMMIT_ATTEMPTS_MAX => attempts += 1,
+                Commit::Conflict | Commit::Unknown => return Err(ServiceError::Contended { attempts }),
+            }
         }
         self.transact(id, |_| Ok(Command::FinishDelete)).await?;
         if self.deletions.fetch_add(1, Ordering::Relaxed).is_multiple_of(DELETIONS_A_SWEEP) {

@@ -108,15 +108,27 @@ pub enum ServiceError {
         /// Who does not read them.
         consumer: &'static str,
     },
+    /// The store has no space left to write to.
+    #[error("the disk of the data directory is full; free space on it and try again")]
+    DiskFull(#[source] StoreError),
     /// The store failed.
     #[error("the store could not be used")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// A record cannot be read or written.
     #[error("a stored record could not be used")]
     Record(#[from] RecordError),
     /// Something could not be sealed or unsealed.
     #[error("the keyring could not be used")]
     Keyring(#[from] KeyringError),
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full { .. } => Self::DiskFull(error),
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl From<MetaError> for ServiceError {

@@ -26,7 +26,7 @@ use tracing::warn;
 use super::{Service, ServiceError};
 use crate::bounds::STREAM_SECRET_BYTES_MAX;
 use crate::entropy::fraction;
-use crate::keyring::Label;
+use crate::keyring::{Keyring, Label};
 
 /// New attempts to exchange are started for this long, as Consul does.
 pub const EXCHANGE_ATTEMPTS_FOR: Duration = Duration::from_secs(3);
@@ -195,10 +195,7 @@ impl Service {
         details: &PeerDetails,
         establishment: &EstablishmentSecret,
     ) -> Result<StreamSecret, ServiceError> {
-        // Our id of the peering is part of the question: the same token under another name is another redeemer.
-        let (asker, secret) = (id.to_string(), establishment.expose().as_bytes());
-        let (mac, _) = self.keyring.mac(Label::DialerRedemption, None, &[asker.as_bytes(), secret])?;
-        let redemption = Redemption::from_text(hex(mac.as_slice()));
+        let redemption = redemption_of(&self.keyring, id, establishment)?;
         let started = Instant::now();
         let mut failures = Vec::new();
         let ring = details.dialed.ring();
@@ -262,6 +259,18 @@ impl Service {
         .await?;
         Ok(())
     }
+}
+
+/// Computes what lets this dialer, and no other, ask for the same stream secret again. Our id of the peering is part of
+/// it: the same token under another name is another redeemer.
+pub(super) fn redemption_of(
+    keyring: &Keyring,
+    id: PeeringId,
+    establishment: &EstablishmentSecret,
+) -> Result<Redemption, ServiceError> {
+    let (asker, secret) = (id.to_string(), establishment.expose().as_bytes());
+    let (mac, _) = keyring.mac(Label::DialerRedemption, None, &[asker.as_bytes(), secret])?;
+    Ok(Redemption::from_text(hex(mac.as_slice())))
 }
 
 fn details_of(token: &VerifiedToken, meta: Meta) -> PeerDetails {

@@ -8,10 +8,12 @@ use peering_core::peering::Peering;
 use peering_core::secret::SecretHash;
 use peering_core::secrets::{Command, IssuedToken, PeeringSecrets, Record, apply};
 use peering_core::transition::Transition;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::{Service, ServiceError};
 use crate::bounds::COMMIT_ATTEMPTS_MAX;
+use crate::causes::chain;
 use crate::store::record::{TokenPointer, Tombstone, decode, encode, written_by};
 use crate::store::{Commit, Precondition, Revision, Txn, Write, key};
 
@@ -146,12 +148,13 @@ impl Service {
     async fn commit(&self, before: &Loaded, transition: &Transition<Record>) -> Result<bool, ServiceError> {
         let written_by = self.entropy.uuid();
         let mut txn = self.difference(before, transition, written_by)?;
+        let own = txn.clone();
         let trim = self.outbox.take_trim();
         trim.add_to(&mut txn, written_by)?;
         let is_done = match self.store.commit(txn).await? {
             Commit::Committed(_) => true,
             Commit::Conflict => false,
-            Commit::Unknown => self.read_back(before, transition, written_by).await?,
+            Commit::Unknown => self.read_back(&own, written_by).await?,
         };
         if is_done {
             self.outbox.added(transition.events.len());
@@ -169,28 +172,31 @@ impl Service {
         Ok(now == loaded.peering_revision && secrets_now == loaded.secrets_revision)
     }
 
-    /// Finds out whether a commit of unknown outcome happened, by the transaction id in what it would have written.
-    async fn read_back(
-        &self,
-        before: &Loaded,
-        transition: &Transition<Record>,
-        written: Uuid,
-    ) -> Result<bool, ServiceError> {
-        let peering = transition.next.peering.as_ref().or(before.record.peering.as_ref());
-        let Some(peering) = peering else { return Err(ServiceError::OutcomeUnknown) };
-        let peering_is_written = transition.touched || transition.next.peering != before.record.peering;
-        let (key, read_at) = if peering_is_written {
-            (key::peering(&peering.name), before.peering_revision)
-        } else {
-            (key::secrets(&peering.local_id), before.secrets_revision)
-        };
-        let found = self.store.get(&key).await?;
-        match (found, &transition.next.peering) {
-            (Some(record), _) if written_by(&record.value) == Some(written) => Ok(true),
-            (Some(record), _) if Some(record.modified) == read_at => Ok(false),
-            (None, None) => Ok(true),
-            (None, Some(_)) if read_at.is_none() => Ok(false),
-            _ => Err(ServiceError::OutcomeUnknown),
+    /// Finds out whether a commit of unknown outcome happened. One of its values that carries its id says that it did;
+    /// a record that it would have changed and that is still as it was read says that it did not.
+    async fn read_back(&self, txn: &Txn, written: Uuid) -> Result<bool, ServiceError> {
+        let (mut is_as_read, mut writes_a_value, mut is_removed) = (false, false, false);
+        for write in &txn.writes {
+            let (Write::Put(key, _) | Write::Delete(key)) = write;
+            let is_put = matches!(write, Write::Put(..));
+            let found = self.store.get(key).await.map_err(|cause| {
+                warn!(key, cause = chain(&cause), "the outcome of a commit cannot be read back");
+                ServiceError::OutcomeUnknown
+            })?;
+            if found.as_ref().is_some_and(|record| written_by(&record.value) == Some(written)) {
+                return Ok(true);
+            }
+            is_as_read |= txn.preconditions.contains(&still(key, found.as_ref().map(|record| record.modified)));
+            writes_a_value |= is_put;
+            is_removed |= !is_put && found.is_none();
+        }
+        match (is_as_read, writes_a_value, is_removed) {
+            (true, ..) => Ok(false),
+            // What only removes leaves nothing to tell by, and may be decided twice.
+            (false, false, _) => Ok(false),
+            // It is gone, as it was to be, and so may be the values that would tell.
+            (false, true, true) => Ok(true),
+            (false, true, false) => Err(ServiceError::OutcomeUnknown),
         }
     }
 

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::records::{By, Target};
 use super::{Service, ServiceError};
-use crate::keyring::{KeyId, Label};
+use crate::keyring::{KeyId, Keyring, Label};
 use crate::store::key;
 use crate::store::record::RecordError;
 
@@ -87,7 +87,7 @@ impl Service {
         let target = Target { by: By::Id(id), presented: Some(establishment) };
         let outcome = self
             .transact(target, |record| {
-                let (candidate, redemption) = self.stream_secret_for(&ask, id, record, random)?;
+                let (candidate, redemption) = stream_secret_for(&self.keyring, &ask, id, record, random)?;
                 let command = ExchangeSecret { establishment, candidate: candidate.hash(), redemption, from: ask.from };
                 answer = Some(candidate);
                 Ok(Command::ExchangeSecret(command))
@@ -106,34 +106,6 @@ impl Service {
                 Err(error)
             }
         }
-    }
-
-    /// Computes the stream secret that this question would get: derived from the question if it can be repeated,
-    /// random otherwise. A repeated question is answered with the key of the first answer.
-    fn stream_secret_for(
-        &self,
-        ask: &Exchange,
-        id: PeeringId,
-        record: &Record,
-        random: [u8; 16],
-    ) -> Result<(StreamSecret, Option<RedemptionClaim>), ServiceError> {
-        let Some(redemption) = &ask.redemption else { return Ok((StreamSecret::from_random(random), None)) };
-        let spent = ask.establishment.hash();
-        let first = record.secrets.pending.as_ref().filter(|pending| pending.spent == spent);
-        let claim = first.and_then(|pending| pending.redemption.as_ref());
-        let key_id = claim.map(|claim| KeyId::parse(&claim.key_id)).transpose();
-        let key_id = key_id.map_err(|_| RecordError::Sealed { what: "the key id of a redemption" })?;
-        let parts = [id.to_string(), ask.establishment.expose().to_owned(), redemption.expose().to_owned()];
-        let parts = parts.map(zeroize::Zeroizing::new);
-        let (mac, used) = self.keyring.mac(
-            Label::AcceptorRedemption,
-            key_id.as_ref(),
-            &[parts[0].as_bytes(), parts[1].as_bytes(), parts[2].as_bytes()],
-        )?;
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&mac[..16]);
-        let claim = RedemptionClaim { hash: redemption.hash(), key_id: used.to_string() };
-        Ok((StreamSecret::from_random(bytes), Some(claim)))
     }
 
     /// Admits a dialer, promoting its stream secret if it is the pending one.
@@ -183,4 +155,32 @@ impl Service {
             None => Err(self.gone(id).await),
         }
     }
+}
+
+/// Computes the stream secret that this question would get: derived from the question if it can be repeated, random
+/// otherwise. A repeated question is answered with the key of the first answer.
+pub(super) fn stream_secret_for(
+    keyring: &Keyring,
+    ask: &Exchange,
+    id: PeeringId,
+    record: &Record,
+    random: [u8; 16],
+) -> Result<(StreamSecret, Option<RedemptionClaim>), ServiceError> {
+    let Some(redemption) = &ask.redemption else { return Ok((StreamSecret::from_random(random), None)) };
+    let spent = ask.establishment.hash();
+    let first = record.secrets.pending.as_ref().filter(|pending| pending.spent == spent);
+    let claim = first.and_then(|pending| pending.redemption.as_ref());
+    let key_id = claim.map(|claim| KeyId::parse(&claim.key_id)).transpose();
+    let key_id = key_id.map_err(|_| RecordError::Sealed { what: "the key id of a redemption" })?;
+    let parts = [id.to_string(), ask.establishment.expose().to_owned(), redemption.expose().to_owned()];
+    let parts = parts.map(zeroize::Zeroizing::new);
+    let (mac, used) = keyring.mac(
+        Label::AcceptorRedemption,
+        key_id.as_ref(),
+        &[parts[0].as_bytes(), parts[1].as_bytes(), parts[2].as_bytes()],
+    )?;
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&mac[..16]);
+    let claim = RedemptionClaim { hash: redemption.hash(), key_id: used.to_string() };
+    Ok((StreamSecret::from_random(bytes), Some(claim)))
 }

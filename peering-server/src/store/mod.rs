@@ -216,6 +216,15 @@ pub enum StoreError {
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// There is no space left to write to; what is stored can still be read.
+    #[error("the store failed to {operation}: its disk is full")]
+    Full {
+        /// What it was doing.
+        operation: &'static str,
+        /// What the backend said.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The store was shut down.
     #[error("the store is closed")]
     Closed,

@@ -4,3 +4,5 @@ mod crash;
 mod cuts;
 mod dice;
 mod fsync;
+mod full_disk;
+mod lost_answers;

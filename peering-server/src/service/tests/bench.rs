@@ -104,7 +104,11 @@ impl ExchangeClient for Lossy {
         if self.answers_lost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_lost).is_ok() {
             return Err(CallError { code: CallCode::Unavailable, message: "the answer was lost".to_owned() });
         }
-        answer.map_err(|error| CallError { code: CallCode::PermissionDenied, message: error.to_string() })
+        answer.map_err(|error| {
+            let is_refused = matches!(error, ServiceError::Refused(_));
+            let code = if is_refused { CallCode::PermissionDenied } else { CallCode::Internal };
+            CallError { code, message: error.to_string() }
+        })
     }
 }
 

@@ -22,6 +22,10 @@ pub(super) enum Doubt {
     UnknownLost,
     /// It does not happen, and that is certain.
     Failure,
+    /// It happens, and is said to have failed: what no store may do, and a caller should survive all the same.
+    FailureDone,
+    /// It does not happen, for want of space.
+    Full,
 }
 
 /// A memory store whose commits meet what a test has planned; afterwards all is well.
@@ -52,6 +56,11 @@ impl DoubtfulStore {
     /// Plans what becomes of the next commits.
     pub(super) fn plan(&self, doubts: &[Doubt]) {
         *self.plan.lock().unwrap() = doubts.iter().copied().collect();
+    }
+
+    /// Returns how much of the plan was not met.
+    pub(super) fn planned(&self) -> usize {
+        self.plan.lock().unwrap().len()
     }
 
     /// Stops the next reading of a record under this prefix before it looks.
@@ -103,8 +112,17 @@ impl Store for DoubtfulStore {
             }
             Doubt::UnknownLost => Ok(Commit::Unknown),
             Doubt::Failure => {
-                let source = Arc::new(std::io::Error::other("disk full"));
+                let source = Arc::new(std::io::Error::other("input/output error"));
                 Err(StoreError::Backend { operation: "commit", source })
+            }
+            Doubt::FailureDone => {
+                let _: Commit = self.inner.commit(txn).await?;
+                let source = Arc::new(std::io::Error::other("input/output error"));
+                Err(StoreError::Backend { operation: "commit", source })
+            }
+            Doubt::Full => {
+                let source = Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
+                Err(StoreError::Full { operation: "commit", source })
             }
         }
     }

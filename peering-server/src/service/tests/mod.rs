@@ -2,9 +2,11 @@
 
 mod bench;
 mod doubtful_store;
+mod every_commit;
 
 mod admitting;
 mod losing_answers;
+mod model;
 mod outbox;
 mod plaintext;
 mod uncertain_commits;

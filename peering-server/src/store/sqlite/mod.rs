@@ -137,5 +137,7 @@ impl Store for SqliteStore {
 }
 
 fn backend_error(operation: &'static str, source: rusqlite::Error) -> StoreError {
-    StoreError::Backend { operation, source: Arc::new(source) }
+    let is_full = source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+    let source = Arc::new(source);
+    if is_full { StoreError::Full { operation, source } } else { StoreError::Backend { operation, source } }
 }

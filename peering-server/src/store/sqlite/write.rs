@@ -37,7 +37,8 @@ pub(super) enum Job {
 
 /// The state of the thread.
 pub(super) struct Writer {
-    connection: Connection,
+    /// The only connection that writes.
+    pub(super) connection: Connection,
     revision: Revision,
     feed: Arc<Feed>,
     /// A group whose fate must be settled before anything else is written.

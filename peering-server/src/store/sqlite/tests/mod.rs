@@ -2,6 +2,7 @@
 
 mod failures;
 mod files;
+mod full;
 mod groups;
 mod restart;
 
