@@ -9,10 +9,12 @@
 //! is usually [`http::serve_connection`] or [`grpc::serve_connection`].
 
 pub mod accept;
+mod activity;
 pub mod drive;
 pub mod gate;
 pub mod grpc;
 pub mod http;
+mod http2;
 pub mod unix;
 
 use std::fmt;
