@@ -76,6 +76,9 @@ pub(crate) struct Server {
     /// `network` that is never dialed, such as 10.0.0.0/8. Can be given many times.
     #[arg(long, value_name = "value")]
     dial_deny: Vec<String>,
+    /// Most connections at a time on each address of the HTTP API; 8192 by default.
+    #[arg(long, value_name = "value")]
+    http_max_connections: Option<String>,
     /// How much is logged: error, warn, info, debug or trace.
     #[arg(long, value_name = "value")]
     log_level: Option<String>,
@@ -126,6 +129,7 @@ impl Server {
             acl: self.acl,
             allow_plaintext: self.allow_plaintext,
             dial_deny: self.dial_deny,
+            http_max_connections: self.http_max_connections,
             log_level: self.log_level,
             log_format: self.log_format,
         }
