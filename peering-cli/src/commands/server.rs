@@ -10,12 +10,18 @@ use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
 use crate::world::{Environment, World};
+
+/// What the names of our crates begin with.
+const OWN_CRATES: &str = "peering";
 
 /// Flags of `server`.
 #[derive(Debug, Args)]
@@ -204,7 +210,32 @@ fn start_log(level: LogLevel, format: LogFormat) {
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false);
     // A program that has a server inside may have a log of its own already; then that one is written.
     let _ = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.finish().with(words_of(level)).try_init(),
+        LogFormat::Json => log.json().finish().with(words_of(level)).try_init(),
     };
+}
+
+/// Lets our own words into the log, and those of libraries only where somebody looks for a fault: the HTTP/2 library
+/// warns of every odd frame, so that a stranger could fill the log.
+fn words_of(level: LevelFilter) -> Targets {
+    let libraries = if level >= LevelFilter::DEBUG { level } else { LevelFilter::ERROR };
+    Targets::new().with_default(libraries).with_target(OWN_CRATES, level)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn libraries_do_not_fill_the_log_unless_somebody_looks_for_a_fault() {
+        let info = words_of(LevelFilter::INFO);
+        assert!(info.would_enable("peering_server::listen::accept", &Level::INFO));
+        assert!(!info.would_enable("peering_server::listen::accept", &Level::DEBUG));
+        assert!(!info.would_enable("h2::proto::ping_pong", &Level::WARN));
+        assert!(info.would_enable("h2::proto::ping_pong", &Level::ERROR));
+        assert!(words_of(LevelFilter::DEBUG).would_enable("h2::proto::ping_pong", &Level::DEBUG));
+        assert!(!words_of(LevelFilter::ERROR).would_enable("peering_server", &Level::WARN));
+    }
 }
