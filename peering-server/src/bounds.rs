@@ -26,9 +26,12 @@ pub const HTTP2_REQUESTS_PER_CONNECTION_MAX: u32 = 100;
 /// Most bytes in the header list of an HTTP/2 request, counted after decompression and 32 more a field: gRPC needs
 /// some 500. More is answered 431, and four times as much ends the connection.
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
-/// Most bytes that wait unread on one HTTP/2 connection, and on one stream of it. A peer that lists thousands of
-/// services sends many small frames at once; with less the HTTP/2 library takes them for a flood.
-pub const HTTP2_WINDOW_BYTES: u32 = 1 << 20;
+/// Most bytes that wait unread on one HTTP/2 connection. The HTTP/2 library takes DATA frames below 256 bytes for a
+/// flood once what they lack, unread, comes to half of this.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// Most bytes that wait unread on one HTTP/2 stream: a quarter, so that no burst of frames of 90 bytes or more, the least
+/// that Consul sends in numbers, is taken for a flood. A link of 100 ms still carries 2.5 MB/s.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = HTTP2_CONNECTION_WINDOW_BYTES / 4;
 /// Most bytes of answers that wait on one HTTP/2 stream for a client that does not read.
 pub const HTTP2_UNSENT_BYTES_MAX: usize = 64 << 10;
 /// Most HTTP/2 streams that a client gave up before we looked at them; one more ends the connection, since only a rapid
@@ -38,7 +41,7 @@ pub const HTTP2_RESETS_WAITING_MAX: usize = 20;
 pub const HTTP2_FAULTS_MAX: usize = 128;
 
 /// Most connections without an accepted Open on the peer listener. Each holds a file and some 100 KiB; for as long as a
-/// call waits for the store, [`HTTP2_WINDOW_BYTES`] more.
+/// call waits for the store, [`HTTP2_CONNECTION_WINDOW_BYTES`] more.
 pub const PEER_CONNECTIONS_MAX: usize = 4_096;
 /// Most of those from one source (an IPv4 address or an IPv6 /64): a sixteenth, so that no one source takes all.
 pub const PEER_CONNECTIONS_PER_SOURCE_MAX: usize = 256;

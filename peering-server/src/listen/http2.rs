@@ -4,7 +4,8 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::bounds::{
-    HTTP2_FAULTS_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_RESETS_WAITING_MAX, HTTP2_UNSENT_BYTES_MAX, HTTP2_WINDOW_BYTES,
+    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FAULTS_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_RESETS_WAITING_MAX,
+    HTTP2_STREAM_WINDOW_BYTES, HTTP2_UNSENT_BYTES_MAX,
 };
 
 /// Prepares a connection on which so many streams may run at a time.
@@ -16,9 +17,10 @@ pub(super) fn bounded(streams: u32) -> http2::Builder<TokioExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(streams)
-        .max_header_list_size(HTTP2_HEADER_LIST_BYTES_MAX)
-        .initial_stream_window_size(HTTP2_WINDOW_BYTES)
-        .initial_connection_window_size(HTTP2_WINDOW_BYTES)
+        // The library refuses what is as long as its bound.
+        .max_header_list_size(HTTP2_HEADER_LIST_BYTES_MAX + 1)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(HTTP2_UNSENT_BYTES_MAX)
         .max_pending_accept_reset_streams(HTTP2_RESETS_WAITING_MAX)
         .max_local_error_reset_streams(HTTP2_FAULTS_MAX);
