@@ -7,7 +7,9 @@
 
 pub mod cluster;
 pub mod console;
+pub mod door;
 pub mod eventually;
+pub mod h2;
 pub mod hand;
 pub mod http;
 pub mod leaks;
@@ -17,3 +19,4 @@ pub mod program;
 pub mod redact;
 pub mod site;
 pub mod token;
+pub mod usage;

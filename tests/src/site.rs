@@ -26,6 +26,7 @@ pub struct Site {
     peer_address: SocketAddr,
     running: Option<Running>,
     past_log: String,
+    more_words: Vec<&'static str>,
 }
 
 struct Running {
@@ -36,10 +37,23 @@ struct Running {
 impl Site {
     /// Starts a server with a new data directory, free ports, and everything in its log.
     pub async fn start(program: &Program, datacenter: &'static str) -> Self {
+        Self::start_with(program, datacenter, &[]).await
+    }
+
+    /// Starts a server with more words, which have the last say.
+    pub async fn start_with(program: &Program, datacenter: &'static str, more_words: &[&'static str]) -> Self {
         let directory = private_directory();
         let peer_address = SocketAddr::from((own_loopback(), 0));
         let program = program.clone();
-        let mut site = Self { program, directory, datacenter, peer_address, running: None, past_log: String::new() };
+        let mut site = Self {
+            program,
+            directory,
+            datacenter,
+            peer_address,
+            running: None,
+            past_log: String::new(),
+            more_words: more_words.to_vec(),
+        };
         site.restart().await;
         site
     }
@@ -72,7 +86,7 @@ impl Site {
             "-http-addr", "127.0.0.1:0", "-peer-addr", &peer_address, "-advertise", &advertised,
             "-log-level", "trace",
         ];
-        words.map(str::to_owned).to_vec()
+        words.iter().chain(&self.more_words).map(|word| (*word).to_owned()).collect()
     }
 
     fn running(&self) -> &Running {

@@ -1,0 +1,234 @@
+//! HTTP/2 frame by frame, for what no library would send.
+//!
+//! Frames are those of RFC 9113, section 6; header blocks are literals without indexing and without Huffman codes, as in
+//! RFC 7541, section 6.2.2.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// What a client says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Bytes in front of each frame.
+const HEAD_BYTES: usize = 9;
+/// Longest silence of a server that has something to say.
+const SILENCE_MAX: Duration = Duration::from_millis(300);
+
+/// The kinds of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the specification")]
+pub enum Kind {
+    Data = 0,
+    Headers = 1,
+    Priority = 2,
+    RstStream = 3,
+    Settings = 4,
+    Ping = 6,
+    GoAway = 7,
+    WindowUpdate = 8,
+    Continuation = 9,
+}
+
+/// No more frames of this direction follow on the stream.
+pub const END_STREAM: u8 = 1;
+/// The header block is whole.
+pub const END_HEADERS: u8 = 4;
+/// Of SETTINGS and PING: it answers one.
+pub const ACK: u8 = 1;
+/// Code of RST_STREAM: nothing was done, too many streams are open.
+pub const REFUSED_STREAM: u32 = 7;
+/// Code of GOAWAY: the client behaves in a way that might overload the server.
+pub const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// Writes a frame.
+///
+/// # Panics
+/// If the payload is longer than any frame.
+#[must_use]
+pub fn frame(kind: Kind, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    assert_eq!(length[0], 0, "{} bytes", payload.len());
+    let mut bytes = vec![length[1], length[2], length[3], kind as u8, flags];
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// Writes a header block.
+#[must_use]
+pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in fields {
+        bytes.push(0);
+        for text in [name, value] {
+            integer(text.len(), &mut bytes);
+            bytes.extend(text.as_bytes());
+        }
+    }
+    bytes
+}
+
+/// Writes an integer with a prefix of seven bits: RFC 7541, section 5.1.
+fn integer(value: usize, bytes: &mut Vec<u8>) {
+    const PREFIX_MAX: usize = 127;
+    if value < PREFIX_MAX {
+        return bytes.push(value as u8);
+    }
+    bytes.push(PREFIX_MAX as u8);
+    let mut rest = value - PREFIX_MAX;
+    while rest >= 128 {
+        bytes.push((rest % 128 + 128) as u8);
+        rest /= 128;
+    }
+    bytes.push(rest as u8);
+}
+
+/// Writes a gRPC message with its prefix.
+///
+/// # Panics
+/// If it is longer than any message.
+#[must_use]
+pub fn message(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+    [&[0], &length[..], bytes].concat()
+}
+
+/// Writes the header block of a request.
+#[must_use]
+pub fn request(path: &str) -> Vec<u8> {
+    block(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", path),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ])
+}
+
+/// How a connection ended, or did not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Frames that came, by their kinds.
+    pub frames: [usize; 10],
+    /// The code of the last GOAWAY.
+    pub go_away: Option<u32>,
+    /// The header blocks that came, undecoded.
+    pub blocks: Vec<Vec<u8>>,
+    /// The codes of RST_STREAM.
+    pub resets: Vec<u32>,
+    /// Whether the server closed the connection, or would take no more.
+    pub is_closed: bool,
+}
+
+impl Ended {
+    /// Returns how many answers began with status 200: the eighth entry of the static table of RFC 7541.
+    #[must_use]
+    pub fn answers(&self) -> usize {
+        self.blocks.iter().filter(|block| block.first() == Some(&0x88)).count()
+    }
+
+    /// Returns how many frames of a kind came.
+    #[must_use]
+    pub const fn count(&self, kind: Kind) -> usize {
+        self.frames[kind as usize]
+    }
+}
+
+/// Begins a connection, and once the server's settings are agreed to writes these bytes so many times while it reads
+/// whatever comes. Returns once nothing comes any more. The chunks are told their number, so that streams can be counted
+/// up.
+pub async fn flood<S>(socket: S, times: u32, mut chunk: impl FnMut(u32) -> Vec<u8>) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut reader, mut writer) = split(socket);
+    let (tell, told) = oneshot::channel();
+    let write = async move {
+        let begin = [PREFACE, &frame(Kind::Settings, 0, 0, &[])].concat();
+        if writer.write_all(&begin).await.is_err() || told.await.is_err() {
+            return writer;
+        }
+        let mut bytes = frame(Kind::Settings, ACK, 0, &[]);
+        for number in 0..times {
+            bytes.extend(chunk(number));
+            if bytes.len() < 16_000 && number + 1 < times {
+                continue;
+            }
+            if writer.write_all(&bytes).await.is_err() {
+                break;
+            }
+            bytes.clear();
+        }
+        let _ = writer.flush().await;
+        // Kept open: the server, not we, is to end the connection.
+        writer
+    };
+    let read = async move {
+        let (mut bytes, mut ended, mut is_heard, mut tell) = (Vec::new(), Ended::default(), false, Some(tell));
+        loop {
+            let silence = if is_heard { SILENCE_MAX } else { SILENCE_MAX * 20 };
+            match timeout(silence, reader.read_buf(&mut bytes)).await {
+                Err(_) => return ended,
+                Ok(Ok(0) | Err(_)) => {
+                    ended.is_closed = true;
+                    return ended;
+                }
+                Ok(Ok(_)) => is_heard = true,
+            }
+            note(&mut bytes, &mut ended);
+            if let Some(tell) = tell.take_if(|_| ended.count(Kind::Settings) > 0) {
+                let _ = tell.send(());
+            }
+        }
+    };
+    let (ended, _writer) = tokio::join!(read, async {
+        // A server that reads no more is left alone as soon as it says no more either.
+        timeout(Duration::from_secs(20), write).await
+    });
+    ended
+}
+
+/// Takes whole frames off the bytes.
+fn note(bytes: &mut Vec<u8>, ended: &mut Ended) {
+    let mut taken = 0;
+    while let Some(head) = bytes.get(taken..taken + HEAD_BYTES) {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let kind = head[3];
+        let Some(payload) = bytes.get(taken + HEAD_BYTES..taken + HEAD_BYTES + length) else { break };
+        if let Some(count) = ended.frames.get_mut(usize::from(kind)) {
+            *count += 1;
+        }
+        let code = |at: usize| u32::from_be_bytes([payload[at], payload[at + 1], payload[at + 2], payload[at + 3]]);
+        match kind {
+            kind if kind == Kind::GoAway as u8 => ended.go_away = Some(code(4)),
+            kind if kind == Kind::RstStream as u8 => ended.resets.push(code(0)),
+            kind if kind == Kind::Headers as u8 => ended.blocks.push(payload.to_vec()),
+            _ => {}
+        }
+        taken += HEAD_BYTES + length;
+    }
+    bytes.drain(..taken);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_those_of_the_specification() {
+        // RFC 7541, appendix C.1.2 has a prefix of five bits; with seven, 1337 is 127 and 1210.
+        for (value, expected) in [(10, vec![10]), (127, vec![127, 0]), (1_337, vec![127, 0b1011_1010, 9])] {
+            let mut bytes = Vec::new();
+            integer(value, &mut bytes);
+            assert_eq!(bytes, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_frame_has_its_length_in_front() {
+        assert_eq!(frame(Kind::Ping, ACK, 1, &[7; 2]), [0, 0, 2, 6, 1, 0, 0, 0, 1, 7, 7]);
+    }
+}
