@@ -4,6 +4,7 @@ mod bench;
 mod doubtful_store;
 
 mod admitting;
+mod bounds;
 mod losing_answers;
 mod outbox;
 mod plaintext;
