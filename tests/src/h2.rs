@@ -3,6 +3,7 @@
 //! Frames are those of RFC 9113, section 6; header blocks are literals without indexing and without Huffman codes, as in
 //! RFC 7541, section 6.2.2.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
@@ -117,6 +118,8 @@ pub struct Ended {
     pub go_away: Option<u32>,
     /// The header blocks that came, undecoded.
     pub blocks: Vec<Vec<u8>>,
+    /// The settings that the server told, by their numbers.
+    pub settings: BTreeMap<u16, u32>,
     /// The codes of RST_STREAM.
     pub resets: Vec<u32>,
     /// Whether the server closed the connection, or would take no more.
@@ -205,6 +208,13 @@ fn note(bytes: &mut Vec<u8>, ended: &mut Ended) {
         match kind {
             kind if kind == Kind::GoAway as u8 => ended.go_away = Some(code(4)),
             kind if kind == Kind::RstStream as u8 => ended.resets.push(code(0)),
+            kind if kind == Kind::Settings as u8 => {
+                let pairs = payload.chunks_exact(6);
+                let pair = |pair: &[u8]| {
+                    (u16::from_be_bytes([pair[0], pair[1]]), u32::from_be_bytes([pair[2], pair[3], pair[4], pair[5]]))
+                };
+                ended.settings.extend(pairs.map(pair));
+            }
             kind if kind == Kind::Headers as u8 => ended.blocks.push(payload.to_vec()),
             _ => {}
         }

@@ -115,6 +115,8 @@ async fn four_thousand_and_ninety_six_strangers_fill_the_peer_listener_and_no_mo
     let dialer = HandDialer::with(&token).await;
     let stream = dialer.open(&secret).await.unwrap();
     let door = Door::of(&token);
+    // Its connection stays open, so that it counts before and after.
+    assert_eq!(cluster.state("dc2").await, "ACTIVE");
     let before = descriptors(std::process::id());
     let sources = u8::try_from(PEER_CONNECTIONS_MAX / PEER_CONNECTIONS_PER_SOURCE_MAX).unwrap();
     let begun = Instant::now();

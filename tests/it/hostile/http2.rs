@@ -61,6 +61,17 @@ async fn eight_streams_run_on_a_connection_and_a_ninth_is_refused() {
 }
 
 #[tokio::test]
+async fn the_server_tells_its_bounds() {
+    let (_cluster, door) = peer_listener().await;
+    let told = sent(&door, 0, call).await;
+    // Streams, the window of each, and the header list: RFC 9113, section 6.5.2.
+    let expected = [(3, STREAMS), (4, HTTP2_STREAM_WINDOW_BYTES), (6, HTTP2_HEADER_LIST_BYTES_MAX + 1)];
+    for (number, value) in expected {
+        assert_eq!(told.settings.get(&number), Some(&value), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn so_many_refused_streams_are_forgiven_and_no_more() {
     let (_cluster, door) = peer_listener().await;
     let faults = u32::try_from(HTTP2_FAULTS_MAX).unwrap();

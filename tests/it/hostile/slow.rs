@@ -5,7 +5,9 @@
 use std::io;
 use std::time::Duration;
 
-use peering_server::bounds::{IDLE_CLOSE_MAX, REQUEST_BODY_MAX, REQUEST_HEAD_MAX, STRANGER_MAX, TLS_HANDSHAKE_MAX};
+use peering_server::bounds::{
+    EXCHANGE_MAX, IDLE_CLOSE_MAX, REQUEST_BODY_MAX, REQUEST_HEAD_MAX, STRANGER_MAX, TLS_HANDSHAKE_MAX,
+};
 use peering_tests::cluster::Cluster;
 use peering_tests::door::Door;
 use peering_tests::h2::{END_HEADERS, Kind, frame, message, request};
@@ -87,6 +89,26 @@ async fn a_peer_that_says_nothing_after_its_handshake_is_cut() {
     for (_, took) in [silent, begun, unfinished] {
         is_about(took, REQUEST_HEAD_MAX);
     }
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_never_finished_is_answered_at_its_deadline() {
+    let cluster = Cluster::start("dc1").await;
+    let door = Door::of(&cluster.generate("dc2").await);
+    let mut connection = door.enter().await.unwrap();
+    let begin = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(Kind::Settings, 0, 0, &[]),
+        frame(Kind::Headers, END_HEADERS, 1, &request(EXCHANGE)),
+        frame(Kind::Data, 0, 1, &message(&[0; 1_000])[..500]),
+    ];
+    connection.write_all(&begin.concat()).await.unwrap();
+    pause();
+    let (came, took) = trickle(connection, &[]).await;
+    // The text of the status, which HTTP/2 compresses, is that of no other refusal in length at least.
+    assert!(came.len() > 60, "{came:?}");
+    // The answer, and then a connection on which nothing is asked.
+    is_about(took, EXCHANGE_MAX + REQUEST_HEAD_MAX);
 }
 
 #[tokio::test]
