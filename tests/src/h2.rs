@@ -4,6 +4,8 @@
 //! RFC 7541, section 6.2.2.
 
 use std::collections::BTreeMap;
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
@@ -14,8 +16,12 @@ use tokio::time::timeout;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes in front of each frame.
 const HEAD_BYTES: usize = 9;
-/// Longest silence of a server that has something to say.
-const SILENCE_MAX: Duration = Duration::from_millis(300);
+/// Bytes written at once: within one record of TLS, so that a server gets them together.
+const CHUNK_BYTES: usize = 16_000;
+/// What the PING after everything else carries; whoever answers it has read what came before.
+const LAST_PING: [u8; 8] = *b"the last";
+/// Longest flood.
+const END_WITHIN: Duration = Duration::from_secs(60);
 
 /// The kinds of frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +128,8 @@ pub struct Ended {
     pub settings: BTreeMap<u16, u32>,
     /// The codes of RST_STREAM.
     pub resets: Vec<u32>,
+    /// Whether the server has read everything.
+    pub is_read: bool,
     /// Whether the server closed the connection, or would take no more.
     pub is_closed: bool,
 }
@@ -141,9 +149,28 @@ impl Ended {
 }
 
 /// Begins a connection, and once the server's settings are agreed to writes these bytes so many times while it reads
-/// whatever comes. Returns once nothing comes any more. The chunks are told their number, so that streams can be counted
-/// up.
-pub async fn flood<S>(socket: S, times: u32, mut chunk: impl FnMut(u32) -> Vec<u8>) -> Ended
+/// whatever comes. Returns once the server has closed, or has read all. The chunks are told their number, so that streams
+/// can be counted up.
+///
+/// # Panics
+/// If the server does neither.
+pub async fn flood<S>(socket: S, times: u32, chunk: impl FnMut(u32) -> Vec<u8>) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    flood_until(socket, times, chunk, |_| true).await
+}
+
+/// As [`flood`], and waits for something besides, such as an answer, if the server does not close.
+///
+/// # Panics
+/// If it does not come.
+pub async fn flood_until<S>(
+    socket: S,
+    times: u32,
+    mut chunk: impl FnMut(u32) -> Vec<u8>,
+    is_enough: impl Fn(&Ended) -> bool,
+) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -152,46 +179,46 @@ where
     let write = async move {
         let begin = [PREFACE, &frame(Kind::Settings, 0, 0, &[])].concat();
         if writer.write_all(&begin).await.is_err() || told.await.is_err() {
-            return writer;
+            return;
         }
         let mut bytes = frame(Kind::Settings, ACK, 0, &[]);
         for number in 0..times {
             bytes.extend(chunk(number));
-            if bytes.len() < 16_000 && number + 1 < times {
-                continue;
+            if bytes.len() >= CHUNK_BYTES {
+                if writer.write_all(&bytes).await.is_err() {
+                    return;
+                }
+                bytes.clear();
             }
-            if writer.write_all(&bytes).await.is_err() {
-                break;
-            }
-            bytes.clear();
         }
-        let _ = writer.flush().await;
+        bytes.extend(frame(Kind::Ping, 0, 0, &LAST_PING));
+        let _ = writer.write_all(&bytes).await;
         // Kept open: the server, not we, is to end the connection.
-        writer
+        pending().await
     };
     let read = async move {
-        let (mut bytes, mut ended, mut is_heard, mut tell) = (Vec::new(), Ended::default(), false, Some(tell));
-        loop {
-            let silence = if is_heard { SILENCE_MAX } else { SILENCE_MAX * 20 };
-            match timeout(silence, reader.read_buf(&mut bytes)).await {
-                Err(_) => return ended,
-                Ok(Ok(0) | Err(_)) => {
-                    ended.is_closed = true;
-                    return ended;
-                }
-                Ok(Ok(_)) => is_heard = true,
+        let (mut bytes, mut ended, mut tell) = (Vec::new(), Ended::default(), Some(tell));
+        while !(ended.is_read && is_enough(&ended)) {
+            if matches!(reader.read_buf(&mut bytes).await, Ok(0) | Err(_)) {
+                ended.is_closed = true;
+                break;
             }
             note(&mut bytes, &mut ended);
             if let Some(tell) = tell.take_if(|_| ended.count(Kind::Settings) > 0) {
                 let _ = tell.send(());
             }
         }
+        ended
     };
-    let (ended, _writer) = tokio::join!(read, async {
-        // A server that reads no more is left alone as soon as it says no more either.
-        timeout(Duration::from_secs(20), write).await
-    });
-    ended
+    let both = async {
+        let (mut read, mut write) = (pin!(read), pin!(write));
+        tokio::select! {
+            ended = &mut read => ended,
+            // What the server said before it took no more is still to be read.
+            () = &mut write => read.await,
+        }
+    };
+    timeout(END_WITHIN, both).await.expect("the server neither reads nor closes")
 }
 
 /// Takes whole frames off the bytes.
@@ -201,7 +228,9 @@ fn note(bytes: &mut Vec<u8>, ended: &mut Ended) {
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let kind = head[3];
         let Some(payload) = bytes.get(taken + HEAD_BYTES..taken + HEAD_BYTES + length) else { break };
-        if let Some(count) = ended.frames.get_mut(usize::from(kind)) {
+        if kind == Kind::Ping as u8 && payload == LAST_PING {
+            ended.is_read = true;
+        } else if let Some(count) = ended.frames.get_mut(usize::from(kind)) {
             *count += 1;
         }
         let code = |at: usize| u32::from_be_bytes([payload[at], payload[at + 1], payload[at + 2], payload[at + 3]]);
