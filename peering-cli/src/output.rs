@@ -3,6 +3,8 @@
 //! Whatever is printed passes through [`escape`], since names, metadata and messages come from other people's servers.
 
 pub(crate) mod escape;
+#[cfg(feature = "server")]
+pub(crate) mod log;
 pub(crate) mod table;
 
 use std::io::{self, Write};

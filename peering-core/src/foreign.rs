@@ -6,6 +6,39 @@ pub const SHOWN_CHARACTERS_MAX: usize = 64;
 /// Most bytes of a caller's own input that an answer repeats to it: enough to recognise, too few to amplify.
 pub const ECHO_BYTES_MAX: usize = 1024;
 
+/// Says whether a terminal may do something else than show this character in its place: controls, line and paragraph
+/// separators, format characters (bidirectional ones among them), and what is shown as nothing at all.
+///
+/// # Source
+/// Unicode 16: categories `Cc`, `Cf`, `Zl`, `Zp`, and the property `Default_Ignorable_Code_Point`.
+///
+/// # Examples
+/// ```
+/// use peering_core::foreign::may_deceive;
+/// assert!("\u{1b}\r\u{202e}\u{200b}".chars().all(may_deceive));
+/// assert!(!"größe 東京 שלום".chars().any(may_deceive));
+/// ```
+#[must_use]
+pub fn may_deceive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Writes a character as Rust escapes it if it may not be shown as it is.
+fn push_visible(text: &mut String, c: char) {
+    if may_deceive(c) && !matches!(c, '\0' | '\t' | '\r' | '\n') {
+        text.extend(c.escape_unicode());
+    } else {
+        text.extend(c.escape_debug());
+    }
+}
+
 /// Quotes a text, escapes control, bidirectional and other invisible characters, and cuts it at
 /// [`SHOWN_CHARACTERS_MAX`] characters, saying so.
 ///
@@ -24,7 +57,7 @@ pub fn quoted(text: &str) -> String {
     for c in text.chars().take(SHOWN_CHARACTERS_MAX) {
         match c {
             '\'' => quoted.push(c),
-            _ => quoted.extend(c.escape_debug()),
+            _ => push_visible(&mut quoted, c),
         }
     }
     quoted.push('"');
@@ -50,7 +83,7 @@ pub fn escaped(text: &str, characters_max: usize) -> String {
     for c in text.chars().take(characters_max) {
         match c {
             '\'' | '"' | '\\' => escaped.push(c),
-            _ => escaped.extend(c.escape_debug()),
+            _ => push_visible(&mut escaped, c),
         }
     }
     escaped
@@ -81,6 +114,33 @@ mod tests {
     }
 
     #[test]
+    fn what_may_deceive_is_what_unicode_calls_control_format_separator_or_ignorable() {
+        let class = r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]";
+        let hir = regex_syntax::parse(class).unwrap();
+        let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) = hir.kind() else { panic!() };
+        for c in '\0'..=char::MAX {
+            let is_in_class = class.ranges().binary_search_by(|range| {
+                if c < range.start() {
+                    std::cmp::Ordering::Greater
+                } else if c > range.end() {
+                    std::cmp::Ordering::Less
+                } else {
+                    std::cmp::Ordering::Equal
+                }
+            });
+            assert_eq!(may_deceive(c), is_in_class.is_ok(), "U+{:04X}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn characters_that_show_as_nothing_are_escaped() {
+        for c in ['\u{200b}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{3164}', '\u{115f}', '\u{e0041}', '\u{fe0f}'] {
+            assert_eq!(quoted(&c.to_string()), format!("\"\\u{{{:x}}}\"", u32::from(c)));
+            assert_eq!(escaped(&c.to_string(), 1), format!("\\u{{{:x}}}", u32::from(c)));
+        }
+    }
+
+    #[test]
     fn ordinary_text_stays_readable() {
         assert_eq!(quoted("O'Brien's Büro, 東京"), "\"O'Brien's Büro, 東京\"");
         assert_eq!(quoted("a\"b\\c"), r#""a\"b\\c""#);
@@ -96,8 +156,9 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_dangerous_passes(text in any::<String>()) {
-            let shown = quoted(&text);
-            prop_assert!(!shown.chars().any(|c| c.is_control() || BIDI.contains(c)));
+            for shown in [quoted(&text), escaped(&text, 64)] {
+                prop_assert!(!shown.chars().any(may_deceive), "{shown:?}");
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::ca::{CaError, LeafKeeper, renew};
 use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Advertise, Config, StoreChoice};
-use crate::dial::{DialPolicy, Dialer};
+use crate::dial::{DialPolicy, Dialer, Resolve, SystemResolver};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::http::{self, App};
 use crate::keyring::{Keyring, KeyringError};
@@ -111,18 +111,20 @@ impl OpenStore {
     }
 }
 
-/// The sources of time and randomness that a server uses; tests put in their own.
+/// Where a server asks for time, randomness and the addresses of host names; tests put in their own.
 #[derive(Clone)]
 pub struct Sources {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Draws ids and secrets.
     pub entropy: Arc<dyn Entropy>,
+    /// Looks up the hosts of peers.
+    pub resolver: Arc<dyn Resolve>,
 }
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), resolver: Arc::new(SystemResolver) }
     }
 }
 
@@ -140,7 +142,7 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start_with(config: Config, sources: Sources) -> Result<Self, StartError> {
-        let Sources { clock, entropy } = sources;
+        let Sources { clock, entropy, resolver } = sources;
         let (store, keyring) = open_store(&config.store, &entropy).await?;
         let shared_store = store.shared();
         let cluster =
@@ -159,7 +161,7 @@ impl Server {
         }
 
         let board = Arc::new(StreamBoard::new(config.node_name.clone()));
-        let dialer = Dialer::new(DialPolicy::new(config.dial_deny.clone()));
+        let dialer = Dialer::with_resolver(DialPolicy::new(config.dial_deny.clone()), resolver);
         let advertised = advertised(&config.advertise, peer_address);
         let leader = advertised.first().map(ServerAddress::to_string).unwrap_or_default();
         let service = Arc::new(Service::new(Parts {

@@ -1,6 +1,7 @@
 //! A dialer moved by hand: it speaks Consul's peer stream with messages written down here a second time, so that the
 //! server's idea of the wire is checked by somebody else's.
 
+use std::error::Error;
 use std::time::Duration;
 
 use peering_server::dial::connect::once;
@@ -99,8 +100,12 @@ struct Remote {
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Empty {}
 
-fn open_frame(peer_id: &str, stream_secret: &str) -> Frame {
-    let remote = Some(Remote { datacenter: "by-hand".to_owned() });
+fn gone(error: &dyn Error) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+fn open_frame(peer_id: &str, stream_secret: &str, datacenter: &str) -> Frame {
+    let remote = Some(Remote { datacenter: datacenter.to_owned() });
     let open = Open { peer_id: peer_id.to_owned(), stream_secret: stream_secret.to_owned(), remote };
     Frame { open: Some(open), ..Frame::default() }
 }
@@ -108,13 +113,36 @@ fn open_frame(peer_id: &str, stream_secret: &str) -> Frame {
 impl HandDialer {
     /// Connects to the first address of a token, with its roots and its server name.
     pub async fn with(token: &str) -> Self {
-        Self::over(Door::of(token).enter().await.unwrap(), token).await
+        Self::try_with(token).await.unwrap()
+    }
+
+    /// Connects to an acceptor that may not be there.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn try_with(token: &str) -> Result<Self, Status> {
+        let socket = Door::of(token).enter().await.map_err(|error| gone(&error))?;
+        Self::over_socket(socket, token).await
     }
 
     /// Speaks over a connection that was made before.
-    pub async fn over(socket: TlsStream<TcpStream>, token: &str) -> Self {
-        let socket = Socket::from(socket);
-        let channel = Endpoint::from_static("http://peer").connect_with_connector(once(socket)).await.unwrap();
+    ///
+    /// # Errors
+    /// Why there is no HTTP/2 on it.
+    pub async fn over_socket(socket: TlsStream<TcpStream>, token: &str) -> Result<Self, Status> {
+        let endpoint = Endpoint::from_static("http://peer");
+        let channel =
+            endpoint.connect_with_connector(once(Socket::from(socket))).await.map_err(|error| gone(&error))?;
+        Ok(Self::over(channel, token))
+    }
+
+    /// Returns a dialer with another token of the same acceptor, over the same connection.
+    #[must_use]
+    pub fn holding(&self, token: &str) -> Self {
+        Self::over(self.channel.clone(), token)
+    }
+
+    fn over(channel: Channel, token: &str) -> Self {
         let [peer_id, establishment_secret] = ["PeerID", "EstablishmentSecret"].map(|key| token::claim(token, key));
         Self { channel, peer_id, establishment_secret }
     }
@@ -138,7 +166,7 @@ impl HandDialer {
             let value = AsciiMetadataValue::try_from(redemption).unwrap();
             request.metadata_mut().insert("peering-redemption", value);
         }
-        let mut client = self.client().await;
+        let mut client = self.client().await?;
         let path = PathAndQuery::try_from(format!("{SERVICE}/ExchangeSecret")).unwrap();
         let codec: ProstCodec<ExchangeAsk, ExchangeAnswer> = ProstCodec::default();
         let answer = timeout(ANSWER_WITHIN, client.unary(request, path, codec)).await.unwrap()?;
@@ -150,16 +178,25 @@ impl HandDialer {
     /// # Errors
     /// The status that the acceptor answers with.
     pub async fn open(&self, stream_secret: &str) -> Result<HandStream, Status> {
+        self.open_from(stream_secret, "by-hand").await
+    }
+
+    /// Opens a stream with this stream secret, saying that this is the datacenter.
+    ///
+    /// # Errors
+    /// The status that the acceptor answers with.
+    pub async fn open_from(&self, stream_secret: &str, datacenter: &str) -> Result<HandStream, Status> {
         let (sender, frames) = mpsc::channel(1);
-        sender.send(open_frame(&self.peer_id, stream_secret)).await.unwrap();
-        let mut client = self.client().await;
+        sender.send(open_frame(&self.peer_id, stream_secret, datacenter)).await.unwrap();
+        let mut client = self.client().await?;
         let path = PathAndQuery::try_from(format!("{SERVICE}/StreamResources")).unwrap();
         let codec: ProstCodec<Frame, Frame> = ProstCodec::default();
         let request = Request::new(ReceiverStream::new(frames));
         let answer = timeout(ANSWER_WITHIN, client.streaming(request, path, codec)).await.unwrap()?;
         let mut stream = HandStream { frames: answer.into_inner(), _open: sender };
-        // The acceptor's first frame says that the secret was accepted.
+        // The acceptor's first frame says that the secret was accepted, or that there is no peering any more.
         match timeout(ANSWER_WITHIN, stream.frames.message()).await.unwrap()? {
+            Some(Frame { terminated: Some(_), .. }) => Err(Status::aborted("the peering is over")),
             Some(_) => Ok(stream),
             None => Err(Status::cancelled("the stream ended without a frame")),
         }
@@ -168,7 +205,7 @@ impl HandDialer {
     /// Writes the message that opens a stream.
     #[must_use]
     pub fn open_bytes(peer_id: &str, stream_secret: &str) -> Vec<u8> {
-        open_frame(peer_id, stream_secret).encode_to_vec()
+        open_frame(peer_id, stream_secret, "by-hand").encode_to_vec()
     }
 
     /// Writes the message that acknowledges a resource.
@@ -179,10 +216,10 @@ impl HandDialer {
         Frame { request: Some(ask), ..Frame::default() }.encode_to_vec()
     }
 
-    async fn client(&self) -> Grpc<Channel> {
+    async fn client(&self) -> Result<Grpc<Channel>, Status> {
         let mut client = Grpc::new(self.channel.clone());
-        client.ready().await.unwrap();
-        client
+        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(client)
     }
 }
 

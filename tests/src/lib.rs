@@ -5,8 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a harness speaks")]
 
+pub mod canned;
 pub mod cluster;
 pub mod console;
+pub mod deceit;
 pub mod door;
 pub mod eventually;
 pub mod h2;
@@ -18,5 +20,6 @@ pub mod process;
 pub mod program;
 pub mod redact;
 pub mod site;
+pub mod stranger;
 pub mod token;
 pub mod usage;

@@ -45,6 +45,8 @@ impl Link {
             while let Ok((stream, _)) = listener.accept().await {
                 let number = *count.borrow();
                 connections.spawn(carry(stream, server, number, rules.clone()));
+                // Those that have ended are kept until somebody asks.
+                while connections.try_join_next().is_some() {}
                 count.send_replace(number + 1);
             }
         });

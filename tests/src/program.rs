@@ -1,6 +1,6 @@
 //! The program under test: run to its end with an environment of its own, and what it left.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,13 +30,22 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
+    /// Words that stand before it.
+    under: Vec<OsString>,
 }
 
 impl Program {
     /// Takes the program at a path, in a test `env!("CARGO_BIN_EXE_peering-under-test")`.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), under: Vec::new() }
+    }
+
+    /// Has another program start it: one that watches what it does, and hands its words on.
+    #[must_use]
+    pub fn under(mut self, words: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.under = words.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Returns where the program is.
@@ -48,8 +57,9 @@ impl Program {
     /// Prepares a run with these words. Nothing of the test's own environment is handed on.
     #[must_use]
     pub fn call(&self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Call {
-        let mut command = Command::new(&self.path);
-        command.args(words).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut all = self.under.iter().map(OsString::as_os_str).chain([self.path.as_os_str()]);
+        let mut command = Command::new(all.next().unwrap_or_default());
+        command.args(all).args(words).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         Call { command, stdin: String::new() }
     }
 

@@ -3,12 +3,14 @@
 use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use peering_core::api::v1::Peering;
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::eventually::eventually;
 use crate::process::{Ended, Process, Signal};
@@ -23,10 +25,10 @@ pub struct Site {
     program: Program,
     directory: TempDir,
     datacenter: &'static str,
+    log_level: &'static str,
     peer_address: SocketAddr,
     running: Option<Running>,
     past_log: String,
-    more_words: Vec<&'static str>,
 }
 
 struct Running {
@@ -37,25 +39,28 @@ struct Running {
 impl Site {
     /// Starts a server with a new data directory, free ports, and everything in its log.
     pub async fn start(program: &Program, datacenter: &'static str) -> Self {
-        Self::start_with(program, datacenter, &[]).await
+        Self::start_logging(program, datacenter, "trace").await
     }
 
-    /// Starts a server with more words, which have the last say.
-    pub async fn start_with(program: &Program, datacenter: &'static str, more_words: &[&'static str]) -> Self {
-        let directory = private_directory();
-        let peer_address = SocketAddr::from((own_loopback(), 0));
-        let program = program.clone();
-        let mut site = Self {
-            program,
-            directory,
-            datacenter,
-            peer_address,
-            running: None,
-            past_log: String::new(),
-            more_words: more_words.to_vec(),
-        };
+    /// As [`start`](Self::start), with a log of this level.
+    pub async fn start_logging(program: &Program, datacenter: &'static str, log_level: &'static str) -> Self {
+        let mut site = Self::prepare(program, datacenter, log_level);
         site.restart().await;
         site
+    }
+
+    /// Makes the place of a server that was never started.
+    #[must_use]
+    pub fn prepare(program: &Program, datacenter: &'static str, log_level: &'static str) -> Self {
+        Self {
+            program: program.clone(),
+            directory: private_directory(),
+            datacenter,
+            log_level,
+            peer_address: SocketAddr::from((own_loopback(), 0)),
+            running: None,
+            past_log: String::new(),
+        }
     }
 
     /// Starts the server again, at the same address for its peers.
@@ -75,6 +80,19 @@ impl Site {
         self.running = Some(Running { process, http });
     }
 
+    /// Starts the server and kills it this much later, wherever its start has got to.
+    ///
+    /// # Panics
+    /// If it still runs, or ends by itself.
+    pub async fn start_and_kill(&mut self, after: Duration) {
+        assert!(self.running.is_none(), "it still runs");
+        let process = self.program.call(self.words()).start();
+        sleep(after).await;
+        let ended = process.end(Signal::KILL).await;
+        assert_eq!(ended.status.signal(), Some(Signal::KILL.as_raw()), "{ended:?}");
+        self.past_log += &ended.stderr;
+    }
+
     /// Returns the words with which the server is started.
     fn words(&self) -> Vec<String> {
         let peer_address = self.peer_address.to_string();
@@ -84,9 +102,9 @@ impl Site {
         let words = [
             "server", "-acl", "off", "-datacenter", self.datacenter, "-data-dir", &data_dir,
             "-http-addr", "127.0.0.1:0", "-peer-addr", &peer_address, "-advertise", &advertised,
-            "-log-level", "trace",
+            "-log-level", self.log_level,
         ];
-        words.iter().chain(&self.more_words).map(|word| (*word).to_owned()).collect()
+        words.map(str::to_owned).to_vec()
     }
 
     fn running(&self) -> &Running {

@@ -7,6 +7,7 @@ use peering_core::gojson::go_quoted;
 use thiserror::Error;
 
 use crate::args::rewrite::NamelessFlag;
+use crate::output::escape::line;
 
 /// Says which flag is wrong.
 ///
@@ -16,16 +17,16 @@ use crate::args::rewrite::NamelessFlag;
 #[non_exhaustive]
 pub(crate) enum FlagError {
     /// The verb has no such flag.
-    #[error("flag provided but not defined: -{0}")]
+    #[error("flag provided but not defined: -{}", line(.0))]
     NotDefined(String),
     /// The flag is the last word.
-    #[error("flag needs an argument: -{0}")]
+    #[error("flag needs an argument: -{}", line(.0))]
     NeedsArgument(String),
     /// A flag without a name, such as `-=x`.
-    #[error("bad flag syntax: {0}")]
+    #[error("bad flag syntax: {}", line(.0))]
     BadSyntax(String),
     /// The flag does not take this value.
-    #[error("invalid value {} for flag -{flag}: {reason}", go_quoted(value))]
+    #[error("invalid value {} for flag -{}: {}", go_quoted(value), line(flag), line(reason))]
     InvalidValue {
         /// Name of the flag.
         flag: String,

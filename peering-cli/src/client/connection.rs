@@ -16,6 +16,7 @@ use crate::client::redirect::{self, REDIRECTS_MAX};
 use crate::client::resolver::Resolver;
 use crate::client::settings::{Settings, SettingsError};
 use crate::client::transport::{Destination, TransportCause};
+use crate::output::escape;
 
 /// Time allowed for a connection, name lookup and TLS handshake included; that of Consul's Go client.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,8 +24,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of an answer: a list of ten thousand peerings with two root certificates each takes about half of it.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// Most bytes of a refusal that are shown: a list of errors about every address of a token fits.
+const REFUSAL_SHOWN_BYTES_MAX: usize = 256 << 10;
+
 /// Header with the ACL token.
 const ACL_TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
+
+/// Makes the body of a refusal fit to be shown.
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(REFUSAL_SHOWN_BYTES_MAX)]);
+    let text = escape::answer(&text);
+    if body.len() > REFUSAL_SHOWN_BYTES_MAX {
+        format!("{text} … {REFUSAL_SHOWN_BYTES_MAX} of {} bytes", body.len())
+    } else {
+        text
+    }
+}
 
 /// What a server is asked through.
 pub(crate) struct Connection {
@@ -122,7 +137,7 @@ impl Connection {
         if status == StatusCode::OK {
             return Ok(Answer { headers, body });
         }
-        Err(ClientError::Status { code: status.as_u16(), body: String::from_utf8_lossy(&body).trim().to_owned() })
+        Err(ClientError::Status { code: status.as_u16(), body: shown(&body) })
     }
 
     /// Returns the name that the certificate of this server carries, if it is not the host.

@@ -28,7 +28,7 @@ pub(crate) enum ClientError {
     Status {
         /// Status code.
         code: u16,
-        /// The body without blanks around it.
+        /// The body without blanks around it, escaped.
         body: String,
     },
     /// A request has no JSON form.

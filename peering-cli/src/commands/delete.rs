@@ -6,6 +6,7 @@ use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
 use crate::commands::error::{CommandError, required};
 use crate::commands::session::Session;
+use crate::output::escape::line;
 use crate::world::World;
 
 /// Flags of `delete`.
@@ -37,6 +38,7 @@ impl Delete {
         session
             .run(session.client.delete(&name))
             .map_err(|source| CommandError::Delete { name: name.clone(), source })?;
+        let name = line(&name);
         world.output.result(&format!("Successfully submitted peering connection, {name}, for deletion"))?;
         Ok(())
     }

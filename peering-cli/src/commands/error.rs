@@ -9,6 +9,7 @@ use crate::client::go_io;
 use crate::client::settings::SettingsError;
 use crate::commands::wait::WaitError;
 use crate::output::OutputError;
+use crate::output::escape::line;
 
 /// Says why a verb failed. The text is what standard error shows.
 #[derive(Debug, Error)]
@@ -21,10 +22,10 @@ pub(crate) enum CommandError {
     #[error("Invalid format, valid formats are {{json|pretty}}")]
     Format,
     /// The settings of the call are wrong; in the words of generate-token, list and read.
-    #[error("Error connect to Consul agent: {0}")]
+    #[error("Error connect to Consul agent: {}", line(&.0.to_string()))]
     Connect(#[source] SettingsError),
     /// The same in the words of establish and delete.
-    #[error("Error connecting to Consul agent: {0}")]
+    #[error("Error connecting to Consul agent: {}", line(&.0.to_string()))]
     Connecting(#[source] SettingsError),
     /// The name is also a path of the HTTP API.
     #[error(
@@ -32,7 +33,7 @@ pub(crate) enum CommandError {
     )]
     ReservedName(String),
     /// No token was generated.
-    #[error("Error generating peering token for {name}: {source}")]
+    #[error("Error generating peering token for {}: {source}", line(name))]
     Generate {
         /// Name of the peer.
         name: String,
@@ -52,7 +53,7 @@ pub(crate) enum CommandError {
     #[error("Only one of -peering-token and -peering-token-file can be given")]
     TwoTokens,
     /// The file of the peering token cannot be read.
-    #[error("Error reading the peering token from {place}: {}", go_io::reason(source))]
+    #[error("Error reading the peering token from {}: {}", line(place), go_io::reason(source))]
     TokenFile {
         /// The file, or standard input.
         place: String,
@@ -60,7 +61,7 @@ pub(crate) enum CommandError {
         source: io::Error,
     },
     /// The file of the peering token holds more than a token.
-    #[error("Error reading the peering token from {place}: expected at most {bytes_max} bytes")]
+    #[error("Error reading the peering token from {}: expected at most {bytes_max} bytes", line(place))]
     TokenTooLarge {
         /// The file, or standard input.
         place: String,
@@ -68,13 +69,13 @@ pub(crate) enum CommandError {
         bytes_max: u64,
     },
     /// The file of the peering token is empty.
-    #[error("Error reading the peering token from {place}: there is none")]
+    #[error("Error reading the peering token from {}: there is none", line(place))]
     TokenMissing {
         /// The file, or standard input.
         place: String,
     },
     /// The server did not establish the peering.
-    #[error("Error establishing peering for {name}: {source}")]
+    #[error("Error establishing peering for {}: {source}", line(name))]
     Establish {
         /// Name of the peer.
         name: String,
@@ -82,7 +83,7 @@ pub(crate) enum CommandError {
         source: ClientError,
     },
     /// The peering was established and did not become active in time.
-    #[error("Error waiting for peering with {name}: {source}")]
+    #[error("Error waiting for peering with {}: {source}", line(name))]
     Wait {
         /// Name of the peer.
         name: String,
@@ -96,10 +97,10 @@ pub(crate) enum CommandError {
     #[error("Error reading peering: {0}")]
     Read(#[source] ClientError),
     /// There is no such peering.
-    #[error("No peering with name {0} found.")]
+    #[error("No peering with name {} found.", line(.0))]
     Absent(String),
     /// The peering was not deleted.
-    #[error("Error deleting peering for {name}: {source}")]
+    #[error("Error deleting peering for {}: {source}", line(name))]
     Delete {
         /// Name of the peer.
         name: String,

@@ -12,6 +12,7 @@ use crate::args::{Leftovers, duration, pair};
 use crate::commands::error::{CommandError, not_reserved, required};
 use crate::commands::session::Session;
 use crate::commands::{token_source, wait};
+use crate::output::escape::line;
 use crate::world::World;
 
 /// Flags of `establish`.
@@ -66,12 +67,13 @@ impl Establish {
         session
             .run(session.client.establish(&request))
             .map_err(|source| CommandError::Establish { name: name.clone(), source })?;
-        world.output.result(&format!("Successfully established peering connection with {name}"))?;
+        let shown = line(&name);
+        world.output.result(&format!("Successfully established peering connection with {shown}"))?;
         if let Some(limit) = self.wait.filter(|limit| limit.as_nanos() > 0) {
             session
                 .run(wait::until_active(async || session.client.read(&name).await, limit))
                 .map_err(|source| CommandError::Wait { name: name.clone(), source })?;
-            world.output.result(&format!("The peering connection with {name} is ACTIVE"))?;
+            world.output.result(&format!("The peering connection with {shown} is ACTIVE"))?;
         }
         Ok(())
     }

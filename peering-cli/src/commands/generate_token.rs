@@ -10,6 +10,7 @@ use crate::args::{Leftovers, duration, pair};
 use crate::commands::error::{CommandError, not_reserved, required};
 use crate::commands::format::Format;
 use crate::commands::session::Session;
+use crate::output::escape::line;
 use crate::world::World;
 
 /// Flags of `generate-token`.
@@ -72,6 +73,8 @@ impl GenerateToken {
         let session = Session::open(&self.http, world).map_err(CommandError::Connect)?;
         let addresses = split_addresses(self.server_external_addresses.as_deref().unwrap_or_default());
         for error in addresses.iter().filter_map(|address| ServerAddress::parse(address).err()) {
+            let error = error.to_string();
+            let error = line(&error);
             world.output.message(&format!("Warning: {error}; expected host:port, or no cluster can use the token"));
         }
         let request = GenerateTokenRequest {
@@ -85,10 +88,10 @@ impl GenerateToken {
             .run(session.client.generate_token(&request))
             .map_err(|source| CommandError::Generate { name, source })?;
         for warning in &generated.warnings {
-            world.output.message(&format!("Warning: {warning}"));
+            world.output.message(&format!("Warning: {}", line(warning)));
         }
         match format {
-            Format::Pretty => world.output.result(&generated.response.peering_token)?,
+            Format::Pretty => world.output.result(&line(&generated.response.peering_token))?,
             Format::Json => world.output.json(&generated.response)?,
         }
         Ok(())

@@ -18,6 +18,7 @@ use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
+use crate::output::log::Guarded;
 use crate::world::{Environment, World};
 
 /// What the names of our crates begin with.
@@ -207,11 +208,11 @@ fn start_log(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
     // A program that has a server inside may have a log of its own already; then that one is written.
     let _ = match format {
-        LogFormat::Text => log.finish().with(words_of(level)).try_init(),
-        LogFormat::Json => log.json().finish().with(words_of(level)).try_init(),
+        LogFormat::Text => log.with_writer(Guarded::text()).finish().with(words_of(level)).try_init(),
+        LogFormat::Json => log.json().with_writer(Guarded::json()).finish().with(words_of(level)).try_init(),
     };
 }
 

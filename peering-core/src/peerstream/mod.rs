@@ -55,5 +55,5 @@ pub use imports::{
     SERVICES_MAX, TRUST_DOMAIN_BYTES_MAX,
 };
 pub use outbox::Offer;
-pub use session::{ACTIONS_WAITING_MAX, Action, FAREWELL_TIMEOUT, Session};
+pub use session::{ACTIONS_WAITING_MAX, Action, FAREWELL_TIMEOUT, NONCE_BYTES_MAX, Session, TYPE_URL_BYTES_MAX};
 pub use status::{PEER_MESSAGE_CHARS_MAX, Refusal, StatusCode};

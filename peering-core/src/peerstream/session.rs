@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::acceptor::Opening;
-use super::frame::{Frame, Open, Request, ResourceUrl};
+use super::frame::{Frame, Open, Request, ResourceUrl, Response};
 use super::heartbeat::{Beat, Heartbeat};
 use super::imports::{Import, Imports};
 use super::outbox::{Offer, Outbox};
@@ -17,6 +17,12 @@ pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most actions that wait for the driver before the session stops reading: a peer that sends but does not read is
 /// slowed down instead of filling our memory with acknowledgements.
 pub const ACTIONS_WAITING_MAX: usize = 64;
+
+/// Most bytes in a nonce, which every answer repeats: Consul's have eight digits. A longer one could not be refused with
+/// less than itself, and answers that wait would fill our memory, so it ends the stream.
+pub const NONCE_BYTES_MAX: usize = 256;
+/// Most bytes in the type of a resource, for the same reason; Consul's have some 75.
+pub const TYPE_URL_BYTES_MAX: usize = 256;
 
 /// Something for the driver to do. Actions are done in order, each before the next; the two that are answered later
 /// only begin in order.
@@ -271,6 +277,9 @@ impl Session {
             running.is_connected = true;
             self.actions.push_back(Action::Connected);
         }
+        if let Err(refusal) = repeatable(&frame) {
+            return self.end_now(refusal);
+        }
         match frame {
             Frame::Request(request) => {
                 if let Err(refusal) = self.on_request(request) {
@@ -342,6 +351,23 @@ impl Role {
             Self::Dialer => Offer { server_addresses: vec![], ..offer },
         }
     }
+}
+
+/// Refuses a frame whose answer would have to repeat too much.
+fn repeatable(frame: &Frame) -> Result<(), Refusal> {
+    let (nonce, url) = match frame {
+        Frame::Request(Request { nonce, url, .. }) => (nonce, url),
+        Frame::Response(Response { nonce, url, .. }) => (nonce, url),
+        _ => return Ok(()),
+    };
+    for (what, max, got) in
+        [("a nonce", NONCE_BYTES_MAX, nonce.len()), ("a resource URL", TYPE_URL_BYTES_MAX, url.as_str().len())]
+    {
+        if got > max {
+            return Err(Refusal::invalid(format!("expected {what} of at most {max} bytes, got {got}")));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ const EMBEDDED_LAST: [Ipv6Net; 5] = [
 /// 6to4 (RFC 3056), which carries an IPv4 address in bits 16 to 47.
 const SIX_TO_FOUR: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16);
 
+/// Teredo (RFC 4380), which carries the client's IPv4 address in its last 32 bits, inverted.
+const TEREDO: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32);
+
 /// Says why an address is not dialed, by its category: the address itself came from a stranger and is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -162,6 +165,8 @@ fn unwrapped(address: IpAddr) -> IpAddr {
     let inner = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     if SIX_TO_FOUR.contains(&outer) {
         IpAddr::V4(inner(a, b))
+    } else if TEREDO.contains(&outer) {
+        IpAddr::V4(inner(!c, !d))
     } else if EMBEDDED_LAST.iter().any(|form| form.contains(&outer)) {
         IpAddr::V4(inner(c, d))
     } else {
@@ -186,35 +191,49 @@ mod tests {
 
     #[test]
     fn some_addresses_are_never_dialed_whatever_form_they_have() {
-        for (refusal, addresses) in [
-            (DialRefusal::Unspecified, ["0.0.0.0", "0.1.2.3", "::", "::ffff:0.0.0.0", "64:ff9b::", "2002::1"]),
+        let never: [(DialRefusal, &[&str]); 4] = [
+            (
+                DialRefusal::Unspecified,
+                &["0.0.0.0", "0.1.2.3", "::", "::ffff:0.0.0.0", "64:ff9b::", "2002::1", "2001::ffff:ffff"],
+            ),
             (
                 DialRefusal::LinkLocal,
-                [
+                &[
                     "169.254.169.254",
                     "fe80::1",
                     "febf::1",
                     "::ffff:169.254.169.254",
                     "64:ff9b::a9fe:a9fe",
                     "2002:a9fe:a9fe::1",
+                    "2001:0:808:808::5601:5601",
                 ],
             ),
             (
                 DialRefusal::Multicast,
-                ["224.0.0.1", "239.255.255.255", "ff02::1", "::ffff:224.0.0.1", "64:ff9b::e000:1", "2002:e000:1::"],
+                &[
+                    "224.0.0.1",
+                    "239.255.255.255",
+                    "ff02::1",
+                    "::ffff:224.0.0.1",
+                    "64:ff9b::e000:1",
+                    "2002:e000:1::",
+                    "2001::1fff:fffe",
+                ],
             ),
             (
                 DialRefusal::Reserved,
-                [
+                &[
                     "255.255.255.255",
                     "240.0.0.1",
                     "::ffff:255.255.255.255",
                     "64:ff9b:1::ffff:ffff",
                     "2002:ffff:ffff::",
                     "::ffff:0:255.255.255.255",
+                    "2001::",
                 ],
             ),
-        ] {
+        ];
+        for (refusal, addresses) in never {
             for address in addresses {
                 for origin in ORIGINS {
                     assert_eq!(check(address, origin), Err(refusal), "{address} {origin:?}");
@@ -225,8 +244,15 @@ mod tests {
 
     #[test]
     fn public_addresses_are_always_dialed() {
-        for address in ["192.0.2.1", "8.8.8.8", "2001:db8::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
-        {
+        for address in [
+            "192.0.2.1",
+            "8.8.8.8",
+            "2001:db8::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
+            "2001::f7f7:f7f7",
+        ] {
             for origin in ORIGINS {
                 assert_eq!(check(address, origin), Ok(()), "{address} {origin:?}");
             }
@@ -236,13 +262,24 @@ mod tests {
     #[test]
     fn a_learnt_address_is_no_nearer_than_those_of_the_token() {
         let [token, public, private, loopback] = ORIGINS;
-        for address in ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "2002:7f00:1::"] {
+        for address in
+            ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "2002:7f00:1::", "2001::80ff:fffe"]
+        {
             assert_eq!(check(address, token), Ok(()), "{address}");
             assert_eq!(check(address, public), Err(DialRefusal::Loopback), "{address}");
             assert_eq!(check(address, private), Err(DialRefusal::Loopback), "{address}");
             assert_eq!(check(address, loopback), Ok(()), "{address}");
         }
-        for address in ["10.0.0.1", "172.31.0.1", "192.168.0.1", "100.64.0.1", "fd00::1", "fec0::1", "64:ff9b::a00:1"] {
+        for address in [
+            "10.0.0.1",
+            "172.31.0.1",
+            "192.168.0.1",
+            "100.64.0.1",
+            "fd00::1",
+            "fec0::1",
+            "64:ff9b::a00:1",
+            "2001::f5ff:fffe",
+        ] {
             assert_eq!(check(address, token), Ok(()), "{address}");
             assert_eq!(check(address, public), Err(DialRefusal::Private), "{address}");
             assert_eq!(check(address, private), Ok(()), "{address}");
@@ -252,9 +289,16 @@ mod tests {
 
     #[test]
     fn the_blocks_end_where_they_should() {
-        for address in
-            ["1.0.0.0", "169.253.255.255", "169.255.0.0", "223.255.255.255", "fe7f::1", "172.32.0.1", "2003::1"]
-        {
+        for address in [
+            "1.0.0.0",
+            "169.253.255.255",
+            "169.255.0.0",
+            "223.255.255.255",
+            "fe7f::1",
+            "172.32.0.1",
+            "2003::1",
+            "2001:1::",
+        ] {
             assert_eq!(check(address, ORIGINS[1]), Ok(()), "{address}");
         }
     }
@@ -262,7 +306,9 @@ mod tests {
     #[test]
     fn the_deny_list_holds_for_the_address_and_for_what_it_wraps() {
         let policy = DialPolicy::new(vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()]);
-        for address in ["10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::a01:203", "2002:a01:203::1", "2001:db8::1"] {
+        for address in
+            ["10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::a01:203", "2002:a01:203::1", "2001::f5fe:fdfc", "2001:db8::1"]
+        {
             let denied = policy.check(address.parse().unwrap(), AddressOrigin::Token);
             assert_eq!(denied, Err(DialRefusal::Denied), "{address}");
         }

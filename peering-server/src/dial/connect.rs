@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
-use super::{AddressOrigin, DialError, DialPolicy, DialRefusal, Reach, TlsFailure};
+use super::{AddressOrigin, DialError, DialPolicy, DialRefusal, Reach, Resolve, SystemResolver, TlsFailure};
 use crate::bounds::{DIAL_CONNECT_MAX, DIAL_MAX, DIAL_RESOLVED_MAX};
 use crate::socket::Socket;
 
@@ -48,14 +48,21 @@ impl DialSecurity {
 #[derive(Debug, Clone)]
 pub struct Dialer {
     policy: DialPolicy,
+    resolver: Arc<dyn Resolve>,
     limit: Duration,
 }
 
 impl Dialer {
-    /// Makes a dialer that takes at most [`DIAL_MAX`] for each dial.
+    /// Makes a dialer that asks the machine's resolver and takes at most [`DIAL_MAX`] for each dial.
     #[must_use]
-    pub const fn new(policy: DialPolicy) -> Self {
-        Self { policy, limit: DIAL_MAX }
+    pub fn new(policy: DialPolicy) -> Self {
+        Self::with_resolver(policy, Arc::new(SystemResolver))
+    }
+
+    /// Makes a dialer that asks this resolver.
+    #[must_use]
+    pub fn with_resolver(policy: DialPolicy, resolver: Arc<dyn Resolve>) -> Self {
+        Self { policy, resolver, limit: DIAL_MAX }
     }
 
     /// Dials one server address: the host's addresses in the order of the resolver, those that may be dialed.
@@ -70,7 +77,8 @@ impl Dialer {
     ) -> Result<Socket, DialError> {
         let deadline = Instant::now() + self.limit;
         let timed_out = |doing| move |_| DialError::TimedOut { doing, limit: self.limit };
-        let resolved = timeout_at(deadline, resolve(address)).await.map_err(timed_out("resolving the host name"))??;
+        let resolved =
+            timeout_at(deadline, self.resolve(address)).await.map_err(timed_out("resolving the host name"))??;
         let tcp = self.connect(&resolved, origin, deadline).await?;
         // Small frames would otherwise wait some 40 ms for an acknowledgement.
         tcp.set_nodelay(true).map_err(DialError::Connect)?;
@@ -113,31 +121,32 @@ impl Dialer {
         }
         Err(failure)
     }
-}
 
-/// Finds out how near the nearest of a token's addresses is, which bounds those learnt over the stream. Names that
-/// cannot be resolved within [`DIAL_MAX`] in all count as public.
-pub async fn nearest(addresses: &[ServerAddress]) -> Reach {
-    let deadline = Instant::now() + DIAL_MAX;
-    let mut nearest = Reach::Public;
-    for address in addresses {
-        let resolved = timeout_at(deadline, resolve(address)).await;
-        let resolved = resolved.ok().and_then(Result::ok).unwrap_or_default();
-        nearest = resolved.iter().map(|address| Reach::of(address.ip())).fold(nearest, Reach::max);
+    /// Finds out how near the nearest of a token's addresses is, which bounds those learnt over the stream. Names that
+    /// cannot be resolved within [`DIAL_MAX`] in all count as public.
+    pub async fn nearest(&self, addresses: &[ServerAddress]) -> Reach {
+        let deadline = Instant::now() + self.limit;
+        let mut nearest = Reach::Public;
+        for address in addresses {
+            let resolved = timeout_at(deadline, self.resolve(address)).await;
+            let resolved = resolved.ok().and_then(Result::ok).unwrap_or_default();
+            nearest = resolved.iter().map(|address| Reach::of(address.ip())).fold(nearest, Reach::max);
+        }
+        nearest
     }
-    nearest
-}
 
-async fn resolve(address: &ServerAddress) -> Result<Vec<SocketAddr>, DialError> {
-    let host = address.host();
-    if host.is_empty() {
-        return Err(DialRefusal::EmptyHost.into());
+    async fn resolve(&self, address: &ServerAddress) -> Result<Vec<SocketAddr>, DialError> {
+        let host = address.host();
+        if host.is_empty() {
+            return Err(DialRefusal::EmptyHost.into());
+        }
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, address.port())]);
+        }
+        let mut resolved = self.resolver.resolve(host, address.port()).await.map_err(DialError::Resolve)?;
+        resolved.truncate(DIAL_RESOLVED_MAX);
+        Ok(resolved)
     }
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, address.port())]);
-    }
-    let resolved = tokio::net::lookup_host((host, address.port())).await.map_err(DialError::Resolve)?;
-    Ok(resolved.take(DIAL_RESOLVED_MAX).collect())
 }
 
 /// Makes a connector for `tonic::transport::Endpoint::connect_with_connector` that hands out one dialed socket, once.
@@ -321,13 +330,61 @@ mod tests {
         assert_eq!(first, ours.local_addr().unwrap());
     }
 
+    /// Answers each question with the next of these, and the last for ever.
+    #[derive(Debug)]
+    struct Script(std::sync::Mutex<Vec<Vec<&'static str>>>);
+
+    #[async_trait::async_trait]
+    impl Resolve for Script {
+        async fn resolve(&self, _: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+            let mut answers = self.0.lock().unwrap();
+            let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+            Ok(answer.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_dial_asks_for_the_name_again_and_checks_each_address() {
+        let (_listener, address) = listening().await;
+        let address = ServerAddress::parse(&format!("rebinding.example:{}", address.port())).unwrap();
+        let answers = vec![vec!["127.0.0.1"], vec!["169.254.169.254"], vec![], vec!["fe80::1", "::", "127.0.0.1"]];
+        let script = Arc::new(Script(std::sync::Mutex::new(answers)));
+        let dialer = Dialer::with_resolver(DialPolicy::default(), script);
+        let dial = async || dialer.dial(&address, ANY, &DialSecurity::Plaintext).await;
+        dial().await.unwrap();
+        let refused = dial().await.unwrap_err();
+        assert!(matches!(refused, DialError::Refused(DialRefusal::LinkLocal)), "{refused:?}");
+        assert!(matches!(dial().await.unwrap_err(), DialError::NoAddress));
+        dial().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn other_spellings_of_an_address_are_checked_as_what_they_lead_to() {
+        let (_listener, address) = listening().await;
+        let public = AddressOrigin::Stream { nearest_in_token: Reach::Public };
+        for (host, expected) in [
+            ("[fe80::1%1]", DialRefusal::LinkLocal),
+            ("2130706433", DialRefusal::Loopback),
+            ("0x7f.1", DialRefusal::Loopback),
+            ("0177.0.0.1", DialRefusal::Loopback),
+            ("0", DialRefusal::Unspecified),
+            ("127.1", DialRefusal::Loopback),
+        ] {
+            let address = ServerAddress::parse(&format!("{host}:{}", address.port())).unwrap();
+            let failed = dialer().dial(&address, public, &DialSecurity::Plaintext).await.unwrap_err();
+            // A resolver may know no such spelling, which is as good.
+            let is_refused = matches!(&failed, DialError::Refused(refusal) if *refusal == expected);
+            assert!(is_refused || matches!(failed, DialError::Resolve(_)), "{host}: {failed:?}");
+        }
+    }
+
     #[tokio::test]
     async fn the_nearest_address_of_a_token_counts() {
         let parse = |texts: &[&str]| texts.iter().map(|text| ServerAddress::parse(text).unwrap()).collect::<Vec<_>>();
-        assert_eq!(nearest(&[]).await, Reach::Public);
-        assert_eq!(nearest(&parse(&["192.0.2.1:1"])).await, Reach::Public);
-        assert_eq!(nearest(&parse(&["192.0.2.1:1", "10.0.0.1:1"])).await, Reach::Private);
-        assert_eq!(nearest(&parse(&["127.0.0.1:1", "10.0.0.1:1"])).await, Reach::Loopback);
-        assert_eq!(nearest(&parse(&[":1", "localhost:1"])).await, Reach::Loopback);
+        assert_eq!(dialer().nearest(&[]).await, Reach::Public);
+        assert_eq!(dialer().nearest(&parse(&["192.0.2.1:1"])).await, Reach::Public);
+        assert_eq!(dialer().nearest(&parse(&["192.0.2.1:1", "10.0.0.1:1"])).await, Reach::Private);
+        assert_eq!(dialer().nearest(&parse(&["127.0.0.1:1", "10.0.0.1:1"])).await, Reach::Loopback);
+        assert_eq!(dialer().nearest(&parse(&[":1", "localhost:1"])).await, Reach::Loopback);
     }
 }

@@ -6,7 +6,9 @@
 pub mod address;
 pub mod connect;
 pub mod error;
+pub mod resolve;
 
 pub use address::{AddressOrigin, DialPolicy, DialRefusal, Reach};
 pub use connect::{DialSecurity, Dialer};
 pub use error::{DialError, TlsFailure};
+pub use resolve::{Resolve, SystemResolver};

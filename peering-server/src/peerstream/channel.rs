@@ -10,7 +10,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::proto::peerstream::peer_stream_service_client::PeerStreamServiceClient;
 use crate::bounds::{DIALER_PING_INTERVAL, DIALER_PING_TIMEOUT, FRAME_BYTES_MAX};
 use crate::clock::Clock;
-use crate::dial::connect::{nearest, once};
+use crate::dial::connect::once;
 use crate::dial::{AddressOrigin, DialError, DialSecurity, Dialer};
 use crate::tls::{RootsError, client_config};
 
@@ -50,7 +50,7 @@ pub(super) async fn open(
     let origin = if dialed.token_addresses.contains(address) {
         AddressOrigin::Token
     } else {
-        AddressOrigin::Stream { nearest_in_token: nearest(&dialed.token_addresses).await }
+        AddressOrigin::Stream { nearest_in_token: dialer.nearest(&dialed.token_addresses).await }
     };
     let socket = dialer.dial(address, origin, &security).await?;
     // The authority is not looked at by any acceptor; a name that cannot stand in a URI is replaced.

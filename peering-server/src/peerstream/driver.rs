@@ -18,12 +18,13 @@ use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use super::ends::{Arrived, Inbound, Outbound, Waiting};
 use super::import;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
+use super::rejections::Rejections;
 use super::wire;
 use crate::causes::chain;
 use crate::service::Service;
@@ -96,6 +97,7 @@ pub(super) struct Driver<'a> {
     is_stopping: bool,
     /// Whether the peer's heartbeat came before its Open was decided on.
     beat_early: bool,
+    rejections: Rejections,
 }
 
 /// The time for sessions: tokio's, so that tests can move it.
@@ -125,6 +127,7 @@ impl<'a> Driver<'a> {
             late_frames: 0,
             is_stopping: false,
             beat_early: false,
+            rejections: Rejections::default(),
         }
     }
 
@@ -167,10 +170,7 @@ impl<'a> Driver<'a> {
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),
-                Action::Rejected { url, nonce, refusal } => {
-                    let message = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX);
-                    warn!(%url, nonce, code = refusal.code.number(), message, "client peer was unable to apply resource");
-                }
+                Action::Rejected { url, nonce, refusal } => self.rejections.note(&url, &nonce, &refusal),
                 other => debug!(?other, "an action that this release does not know"),
             }
         }

@@ -53,12 +53,11 @@ fn channel_error(error: &ChannelError, address: &ServerAddress) -> CallError {
     let (code, message) = match error {
         ChannelError::Roots(_) | ChannelError::ServerName => (CallCode::Setup, chain(error)),
         // In the words of gRPC's Go library, for which operators search.
-        ChannelError::Dial(DialError::Connect(cause)) if cause.kind() == ErrorKind::ConnectionRefused => (
-            CallCode::Unavailable,
-            format!(
-                "connection error: desc = \"transport: Error while dialing: dial tcp {address}: connect: connection refused\""
-            ),
-        ),
+        ChannelError::Dial(DialError::Connect(cause)) if cause.kind() == ErrorKind::ConnectionRefused => {
+            let address = foreign::escaped(address.as_str(), PEER_MESSAGE_CHARS_MAX);
+            let what = format!("Error while dialing: dial tcp {address}: connect: connection refused");
+            (CallCode::Unavailable, format!("connection error: desc = \"transport: {what}\""))
+        }
         ChannelError::Dial(_) | ChannelError::Http(_) => (CallCode::Unavailable, chain(error)),
     };
     CallError { code, message }

@@ -21,6 +21,7 @@ mod import;
 mod manager;
 mod proto;
 mod registry;
+mod rejections;
 mod resource;
 #[cfg(test)]
 mod tests;

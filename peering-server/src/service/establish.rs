@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use peering_core::address::ServerAddress;
+use peering_core::foreign::echo;
 use peering_core::gojson::go_quoted;
 use peering_core::id::PeeringId;
 use peering_core::meta::Meta;
@@ -135,7 +136,7 @@ fn multi_error(failures: &[(String, CallError)]) -> String {
         count => format!("{count} errors occurred:\n"),
     };
     for (address, error) in failures {
-        let address = go_quoted(address);
+        let address = go_quoted(echo(address));
         text.push_str(&format!("\t* failed to exchange peering secret through address {address}: {error}\n"));
     }
     text.push('\n');

@@ -88,7 +88,11 @@ pub trait Kept: Sized {
 /// [`RecordError::Malformed`] if the value has no JSON form, which none of ours lacks.
 pub fn encode<T: Kept>(key: &str, value: &T, txn: Uuid) -> Result<Vec<u8>, RecordError> {
     let envelope = EnvelopeOut { v: RECORD_VERSION, txn, data: &value.to_shape() };
-    serde_json::to_vec(&envelope).map_err(|source| RecordError::Malformed { key: key.to_owned(), source })
+    let written = serde_json::to_vec(&envelope);
+    let mut bytes = written.map_err(|source| RecordError::Malformed { key: key.to_owned(), source })?;
+    // Stores keep recent values for their watchers, bounded by length: what was set aside for writing goes back.
+    bytes.shrink_to_fit();
+    Ok(bytes)
 }
 
 /// Reads a value.

@@ -94,7 +94,7 @@ async fn one_source_too_many(size: usize) {
     let begun = Instant::now();
     let token = acceptor.generate("dc4").await;
     let other = Door::of(&token).enter_from(loopback(1)).await.unwrap();
-    HandDialer::over(other, &token).await.exchange().await.unwrap();
+    HandDialer::over_socket(other, &token).await.unwrap().exchange().await.unwrap();
     assert_eq!(acceptor.http().get("/v1/peerings").await.status, 200);
     assert!(begun.elapsed() < OTHERS_WITHIN, "{:?}", begun.elapsed());
     // The stream of the known peer is the one that was there before, and it still carries what is said.

@@ -23,7 +23,7 @@ const MEMORY_BYTES_MAX: usize = 48 << 20;
 
 /// Floods a server that others use meanwhile, and returns how the flood ended.
 async fn against_a_server(times: u32, chunk: impl FnMut(u32) -> Vec<u8>) -> Ended {
-    let site = Site::start_with(&program(), "dc1", &["-log-level", "info"]).await;
+    let site = Site::start_logging(&program(), "dc1", "info").await;
     let token = site.generate_token("cluster-02").await;
     let door = Door::of(&token);
     let before = memory_bytes_max(site.process_id());

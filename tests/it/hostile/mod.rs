@@ -1,10 +1,13 @@
-//! What strangers send: too much, too slowly, too often, or nothing that makes sense.
+//! Hostile input to the whole program: from the network, and in what it carries.
 
+mod answers;
 mod crowds;
 mod floods;
 mod garbage;
 mod http2;
+mod peers;
 mod slow;
+mod tokens;
 
 /// The long-lived call of the peer listener.
 const STREAM: &str = "/hashicorp.consul.internal.peerstream.PeerStreamService/StreamResources";

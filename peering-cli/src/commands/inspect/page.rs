@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
-use peering_core::token::Report;
 use peering_core::token::inspect::{CertificateReport, Contents, Finding, Severity};
+use peering_core::token::{ADDRESSES_MAX, CA_ENTRIES_MAX, Report};
 
 use crate::gotime::rfc3339_seconds;
 use crate::output::escape;
@@ -12,6 +12,9 @@ use crate::output::escape;
 /// Most characters of one text of a token that are shown: the longest metadata value. The page is there to show what is
 /// in a token, so that it shows more than a log line would.
 const SHOWN_CHARACTERS_MAX: usize = 512;
+
+/// Most entries of one list that are shown: as many as a usable token may have addresses or pairs of metadata.
+const ENTRIES_SHOWN_MAX: usize = ADDRESSES_MAX;
 
 /// Lays a report out. Texts of the token are escaped and cut.
 pub(super) fn lay_out(report: &Report) -> String {
@@ -67,11 +70,14 @@ fn write_contents(out: &mut String, contents: &Contents) -> fmt::Result {
     list(out, "Meta", &pairs)?;
     list(out, "Manual Server Addresses", &contents.manual_server_addresses)?;
     list(out, "Server Addresses", &contents.server_addresses)?;
-    for (index, certificate) in contents.certificates.iter().enumerate() {
+    for (index, certificate) in contents.certificates.iter().take(CA_ENTRIES_MAX).enumerate() {
         writeln!(out, "\nCA entry {index}:")?;
         write_certificate(out, certificate)?;
     }
-    Ok(())
+    match contents.certificates.len().checked_sub(CA_ENTRIES_MAX) {
+        None | Some(0) => Ok(()),
+        Some(more) => writeln!(out, "\n{more} more CA entries are not shown."),
+    }
 }
 
 fn write_certificate(out: &mut String, certificate: &CertificateReport) -> fmt::Result {
@@ -113,7 +119,11 @@ fn list(out: &mut String, label: &str, items: &[String]) -> fmt::Result {
         return Ok(());
     }
     writeln!(out, "{label}:")?;
-    items.iter().try_for_each(|item| writeln!(out, "    {}", shown(item)))
+    items.iter().take(ENTRIES_SHOWN_MAX).try_for_each(|item| writeln!(out, "    {}", shown(item)))?;
+    match items.len().checked_sub(ENTRIES_SHOWN_MAX) {
+        None | Some(0) => Ok(()),
+        Some(more) => writeln!(out, "    ({more} more are not shown)"),
+    }
 }
 
 /// Escapes a text and cuts it, saying so.
@@ -128,6 +138,18 @@ fn shown(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_list_is_shown_up_to_the_bound() {
+        let lines = |count: usize| {
+            let mut out = String::new();
+            list(&mut out, "Meta", &vec!["a=b".to_owned(); count]).unwrap();
+            out.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(64).len(), 65);
+        assert_eq!(lines(10_000).len(), 66);
+        assert_eq!(lines(65).last().unwrap(), "    (1 more are not shown)");
+    }
 
     #[test]
     fn long_and_hostile_texts_are_cut_and_escaped() {

@@ -1,7 +1,7 @@
 //! Rules of a running stream, one test each.
 
 use super::*;
-use crate::peerstream::frame::{Operation, Resource, Response, TrustBundle};
+use crate::peerstream::frame::{ExportedService, Operation, Resource, Response, TrustBundle};
 use crate::peerstream::virtual_time::start_of_time;
 use crate::peerstream::{Answer, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, IMPORTS_WAITING_MAX, StatusCode};
 use crate::remote::RemoteInfo;
@@ -90,6 +90,91 @@ fn a_first_request_with_an_error_ends_the_stream() {
         session.on_frame(request(ResourceUrl::TrustBundle, "", Some(error)), now);
         let text = "initial subscription request for a resource type must not contain an error";
         assert_eq!(drain(&mut session), ended(StatusCode::InvalidArgument, text));
+    }
+}
+
+#[test]
+fn a_nonce_or_type_too_long_to_be_repeated_ends_the_stream() {
+    let now = start_of_time();
+    let nonce = |bytes: usize| "n".repeat(bytes);
+    let url = |bytes: usize| ResourceUrl::Unknown("u".repeat(bytes));
+    let with_url = |bytes| {
+        let Frame::Response(response) = response("1") else { unreachable!() };
+        Frame::Response(Response { url: url(bytes), ..response })
+    };
+    for mut session in both(now) {
+        session.on_frame(subscription(ResourceUrl::TrustBundle), now);
+        drain(&mut session);
+        let known = || ResourceUrl::TrustBundle;
+        session.on_frame(request(known(), &nonce(NONCE_BYTES_MAX), None), now);
+        session.on_frame(response(&nonce(NONCE_BYTES_MAX)), now);
+        session.import_done(Ok(()), now);
+        session.on_frame(with_url(TYPE_URL_BYTES_MAX), now);
+        let answered = drain(&mut session);
+        assert_eq!(answered.len(), 3, "stored, acknowledged, and the unknown type refused: {answered:?}");
+    }
+    for (frame, text) in [
+        (request(ResourceUrl::TrustBundle, &nonce(NONCE_BYTES_MAX + 1), None), "a nonce of at most 256 bytes, got 257"),
+        (response(&nonce(8 << 20)), "a nonce of at most 256 bytes, got 8388608"),
+        (subscription(url(TYPE_URL_BYTES_MAX + 1)), "a resource URL of at most 256 bytes, got 257"),
+        (with_url(TYPE_URL_BYTES_MAX + 1), "a resource URL of at most 256 bytes, got 257"),
+    ] {
+        for mut session in both(now) {
+            session.on_frame(frame.clone(), now);
+            assert_eq!(drain(&mut session), ended(StatusCode::InvalidArgument, &format!("expected {text}")));
+        }
+    }
+}
+
+#[test]
+fn an_acknowledgement_of_nothing_or_of_another_or_a_second_one_changes_nothing() {
+    let now = start_of_time();
+    for mut session in both(now) {
+        session.on_frame(subscription(ResourceUrl::TrustBundle), now);
+        let [Action::Send(Frame::Response(sent))] = &drain(&mut session)[..] else { panic!("no trust bundle") };
+        for nonce in ["", "ffffffff", sent.nonce.as_str(), sent.nonce.as_str(), "\u{202e}\n"] {
+            session.on_frame(request(ResourceUrl::TrustBundle, nonce, None), now);
+            assert_eq!(drain(&mut session), nothing(), "{nonce:?}");
+            let refusal = Refusal::new(StatusCode::Other(0), "no");
+            session.on_frame(request(ResourceUrl::TrustBundle, nonce, Some(refusal.clone())), now);
+            let rejected = Action::Rejected { url: ResourceUrl::TrustBundle, nonce: nonce.to_owned(), refusal };
+            assert_eq!(drain(&mut session), [rejected], "{nonce:?}");
+        }
+        assert!(!session.is_ended());
+    }
+}
+
+#[test]
+fn ten_thousand_answers_to_nothing_leave_nothing_behind() {
+    let now = start_of_time();
+    for mut session in both(now) {
+        session.on_frame(subscription(ResourceUrl::TrustBundle), now);
+        drain(&mut session);
+        for index in 0..10_000 {
+            session.on_frame(request(ResourceUrl::TrustBundle, &format!("{index:08x}"), None), now);
+            assert!(session.actions.is_empty(), "{index}");
+        }
+        session.on_frame(subscription(ResourceUrl::Unknown("a.b/C0".into())), now);
+        session.on_frame(subscription(ResourceUrl::Unknown("a.b/C1".into())), now);
+        let text = "subscription request to unknown resource URL: a.b/C0";
+        assert_eq!(drain(&mut session), ended(StatusCode::InvalidArgument, text), "the first of many ends it");
+    }
+}
+
+#[test]
+fn ten_thousand_and_one_names_of_resources_leave_nothing_behind() {
+    let now = start_of_time();
+    for mut session in both(now) {
+        for index in 0..=10_000 {
+            let resource = Resource::ExportedService(ExportedService::default());
+            let nonce = format!("{index:08x}");
+            session.on_frame(Frame::Response(Response::upsert(nonce.clone(), &format!("web-{index}"), resource)), now);
+            session.import_done(Ok(()), now);
+            let acknowledged = Request::reply(ResourceUrl::ExportedService, nonce, Ok(()));
+            assert_eq!(drain(&mut session).last(), Some(&Action::Send(Frame::Request(acknowledged))));
+        }
+        let Phase::Running(running) = &session.phase else { panic!("it ended") };
+        assert_eq!(format!("{:?}", running.imports), format!("{:?}", Imports::default()));
     }
 }
 

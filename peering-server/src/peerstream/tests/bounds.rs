@@ -7,11 +7,14 @@ use tonic::Code;
 
 use super::clock::until;
 use super::foreign_acceptor::ForeignAcceptor;
-use super::foreign_dialer::{ForeignDialer, SERVICE_LIST, shake_hands, told, upsert};
+use super::foreign_dialer::{ForeignDialer, SERVICE_LIST, SERVICES, shake_hands, told, upsert};
 use super::home::Home;
 use crate::bounds::{FRAME_BYTES_BEFORE_OPEN_MAX, FRAME_BYTES_MAX, SERVICES_MAX};
 use crate::peerstream::proto::peerstream::replication_message::{Payload, Request, Response};
-use crate::peerstream::proto::peerstream::{ExchangeSecretRequest, ExportedServiceList, ReplicationMessage};
+use crate::peerstream::proto::peerstream::{
+    ExchangeSecretRequest, ExportedService, ExportedServiceList, ReplicationMessage,
+};
+use crate::peerstream::proto::service::{CheckServiceNode, Node, NodeService};
 
 #[tokio::test]
 async fn only_the_server_name_of_the_token_is_served() {
@@ -89,63 +92,46 @@ async fn an_exchange_may_have_16_kib() {
     dialer.redeem(&token).await;
 }
 
-/// A list of services in a message of this many bytes. Its nonce fills it, so the acknowledgement is about as long.
-fn list_of(bytes: usize) -> Response {
-    let services = (0..SERVICES_MAX).map(|index| format!("service-{index:05}")).collect();
-    let list = ExportedServiceList { services };
-    let response = |length| {
-        let payload =
-            Some(Payload::Response(upsert(&"x".repeat(length), SERVICE_LIST, "exported-service-list", &list)));
+/// A service in a message of this many bytes: one instance of a quarter of a megabyte after the other.
+fn service_of(bytes: usize) -> Payload {
+    const INSTANCE_BYTES: usize = 240_000;
+    let instance = |(index, length): (usize, usize)| {
+        let node = Node { node: format!("n{index}"), ..Node::default() };
+        let service = NodeService { id: format!("s{index}"), address: "x".repeat(length), ..NodeService::default() };
+        CheckServiceNode { node: Some(node), service: Some(service), ..CheckServiceNode::default() }
+    };
+    let message = |length: usize| {
+        let lengths = std::iter::repeat_n(INSTANCE_BYTES, length / INSTANCE_BYTES).chain([length % INSTANCE_BYTES]);
+        let nodes = lengths.enumerate().map(instance).collect();
+        let payload = Some(Payload::Response(upsert("large", SERVICES, "web", &ExportedService { nodes })));
         ReplicationMessage { payload }
     };
-    // The list itself is long too, which the search for a length need not know.
-    let empty = response(0).encoded_len();
-    let filled = |length: usize| response(length.saturating_sub(empty));
-    match of_bytes(bytes, filled).payload {
-        Some(Payload::Response(response)) => response,
-        other => panic!("{other:?}"),
-    }
+    of_bytes(bytes, message).payload.unwrap()
+}
+
+/// The longest list of services.
+fn longest_list() -> Response {
+    let services = (0..SERVICES_MAX).map(|index| format!("service-{index:05}")).collect();
+    upsert("list", SERVICE_LIST, "exported-service-list", &ExportedServiceList { services })
 }
 
 #[tokio::test]
-async fn after_open_a_frame_may_have_8_mib_and_so_may_its_acknowledgement() {
+async fn after_open_a_frame_may_have_8_mib() {
     let home = Home::start("dc1").await;
     let token = home.token("peer").await;
     let dialer = ForeignDialer::connect(&token).await;
     let secret = dialer.redeem(&token).await;
     let mut stream = dialer.dialed(&token.peer_id, &secret).await;
-    let large = list_of(FRAME_BYTES_MAX);
-    let nonce = large.nonce.clone();
-    assert!(nonce.len() > 8_000_000, "{}", nonce.len());
-    let reply = stream.offer(large).await;
-    assert_eq!((reply.error, reply.response_nonce == nonce), (None, true));
+    assert_eq!(stream.offer(longest_list()).await.error, None);
+    let Payload::Response(large) = service_of(FRAME_BYTES_MAX) else { unreachable!() };
+    assert_eq!(stream.offer(large).await.error, None);
     assert_eq!(home.view("peer").await.unwrap().stream.unwrap().imported_services.len(), SERVICES_MAX);
 
-    stream.say(Some(Payload::Response(list_of(FRAME_BYTES_MAX + 1)))).await;
+    stream.say(Some(service_of(FRAME_BYTES_MAX + 1))).await;
     let (_, (code, text)) = stream.ended().await;
     assert_eq!(code, 8);
     assert!(text.ends_with("expected a frame of at most 8388608 bytes, got 8388609"), "{text}");
     home.reads("peer", Reported::Failing).await;
-}
-
-#[tokio::test]
-async fn a_refusal_that_would_be_longer_than_any_frame_ends_the_stream_and_nothing_else() {
-    let home = Home::start("dc1").await;
-    let token = home.token("peer").await;
-    let dialer = ForeignDialer::connect(&token).await;
-    let secret = dialer.redeem(&token).await;
-    let mut stream = dialer.dialed(&token.peer_id, &secret).await;
-    // A response of nothing but a nonce: what refuses it repeats the nonce, and says why besides.
-    let bare = |length| {
-        let response = Response { nonce: "x".repeat(length), ..Response::default() };
-        ReplicationMessage { payload: Some(Payload::Response(response)) }
-    };
-    stream.say(of_bytes(FRAME_BYTES_MAX, bare).payload).await;
-    let (_, (code, _)) = stream.ended().await;
-    assert_ne!(code, 0);
-    home.reads("peer", Reported::Failing).await;
-    dialer.dialed(&token.peer_id, &secret).await;
-    home.reads("peer", Reported::Active).await;
 }
 
 #[tokio::test]
@@ -154,10 +140,11 @@ async fn an_acceptor_may_send_8_mib_in_a_frame_too_and_no_more() {
     let mut acceptor = ForeignAcceptor::start().await;
     home.establish("peer", &acceptor.token_text()).await.unwrap();
     let call = acceptor.call().await.connected().await;
-    call.say(Payload::Response(list_of(FRAME_BYTES_MAX))).await;
+    call.say(service_of(FRAME_BYTES_MAX)).await;
+    call.say(Payload::Response(longest_list())).await;
     let imported = async || home.view("peer").await.unwrap().stream.unwrap().imported_services.len();
-    until("the list is there", async || imported().await == SERVICES_MAX).await;
+    until("what came after the large frame is there", async || imported().await == SERVICES_MAX).await;
     home.reads("peer", Reported::Active).await;
-    call.say(Payload::Response(list_of(FRAME_BYTES_MAX + 1))).await;
+    call.say(service_of(FRAME_BYTES_MAX + 1)).await;
     home.reads("peer", Reported::Failing).await;
 }

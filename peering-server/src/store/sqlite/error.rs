@@ -66,6 +66,19 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
+    /// SQLite did not take the settings by which a commit outlives a crash.
+    #[error(
+        "SQLite cannot make commits to {} durable: expected journal mode wal and synchronous 2, got {journal_mode} and {synchronous}; name a data directory on a local disk",
+        path.display()
+    )]
+    NotDurable {
+        /// The database.
+        path: PathBuf,
+        /// Its journal mode.
+        journal_mode: String,
+        /// How much it syncs, as SQLite counts it.
+        synchronous: i64,
+    },
     /// The system refused something else.
     #[error("could not {operation} {}", path.display())]
     Io {

@@ -15,6 +15,10 @@ const APPLICATION_ID: i64 = 0x5045_4552;
 const SCHEMA_VERSION: i64 = 1;
 /// How long a connection waits for another of ours. Only recovery and the last checkpoint ever make one wait.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What SQLite calls a write-ahead log.
+const JOURNAL_MODE: &str = "wal";
+/// What SQLite calls a sync of the log at every commit.
+const SYNCHRONOUS_FULL: i64 = 2;
 /// What stays of the write-ahead log after a burst made it larger.
 const JOURNAL_BYTES_MAX: u32 = 64 << 20;
 
@@ -51,7 +55,7 @@ pub(super) fn open_writer(path: &Path) -> Result<(Connection, Position), OpenErr
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     // Nothing is written, not even the journal mode, before it is clear that the database is ours.
     let is_empty = check_version(&connection, path)?;
-    set_up_writer(&connection).map_err(failed)?;
+    set_up_writer(&connection, path)?;
     if is_empty {
         make_tables(&mut connection).map_err(|source| OpenError::of_sqlite("make the tables of", path, source))?;
     }
@@ -94,11 +98,22 @@ fn check_version(connection: &Connection, path: &Path) -> Result<bool, OpenError
     }
 }
 
-fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+/// Asks for durable commits, and reads back whether SQLite makes them: where it cannot keep a write-ahead log, it goes
+/// on without one and says so in nothing but the answer.
+fn set_up_writer(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::of_sqlite("set up", path, source);
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(failed)?;
     // FULL syncs the log at every commit; the default of many builds would lose the last ones with the power.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.query_row(&format!("PRAGMA journal_size_limit = {JOURNAL_BYTES_MAX}"), [], |_| Ok(()))
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    let limit = format!("PRAGMA journal_size_limit = {JOURNAL_BYTES_MAX}");
+    connection.query_row(&limit, [], |_| Ok(())).map_err(failed)?;
+    let journal_mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(failed)?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).map_err(failed)?;
+    tracing::debug!(database = %path.display(), journal_mode, synchronous, "store opened");
+    if (journal_mode.as_str(), synchronous) != (JOURNAL_MODE, SYNCHRONOUS_FULL) {
+        return Err(OpenError::NotDurable { path: path.to_owned(), journal_mode, synchronous });
+    }
+    Ok(())
 }
 
 /// Makes the tables and names them ours in one transaction, so that a crash leaves an empty database or a whole one.
@@ -114,4 +129,33 @@ fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
     let mut statement = connection.prepare("SELECT name, revision FROM directory")?;
     let directories = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(Position { revision: read_revision(connection)?, directories })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connection_that_writes_syncs_a_write_ahead_log_at_every_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("database");
+        let connection = Connection::open(&path).unwrap();
+        set_up_writer(&connection, &path).unwrap();
+        let read = |name| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        assert_eq!(read("journal_mode").unwrap(), JOURNAL_MODE.to_owned().into());
+        assert_eq!(read("synchronous").unwrap(), SYNCHRONOUS_FULL.into());
+        assert_eq!(read("journal_size_limit").unwrap(), i64::from(JOURNAL_BYTES_MAX).into());
+    }
+
+    #[test]
+    fn a_place_without_a_write_ahead_log_is_refused() {
+        // A database in memory has none, as one on a disk where SQLite cannot share memory.
+        let connection = Connection::open_in_memory().unwrap();
+        let error = set_up_writer(&connection, Path::new("data/store.sqlite")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "SQLite cannot make commits to data/store.sqlite durable: expected journal mode wal and synchronous 2, got \
+             memory and 2; name a data directory on a local disk"
+        );
+    }
 }

@@ -140,6 +140,14 @@ impl Writer {
     /// Tells watchers what is now durable.
     fn happened(&mut self, attempt: Attempt) {
         self.revision = attempt.after();
+        if !attempt.changes.is_empty() {
+            // One line for each COMMIT that was synced, by which the work of the disk can be counted.
+            tracing::debug!(
+                transactions = attempt.changes.len(),
+                revision = self.revision,
+                "group of transactions committed"
+            );
+        }
         for changes in attempt.changes {
             self.feed.publish(changes);
         }

@@ -1,0 +1,9 @@
+//! `kill -9` at any moment, a hundred times: what was acknowledged is there afterwards, and no token is good for two.
+
+mod acceptor;
+mod contended;
+mod dialer;
+mod journal;
+mod life;
+mod name;
+mod start;
