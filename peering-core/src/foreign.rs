@@ -146,6 +146,13 @@ mod tests {
         assert_eq!(quoted("a\"b\\c"), r#""a\"b\\c""#);
     }
 
+    #[test]
+    fn a_text_at_its_bound_is_shown_whole_and_a_longer_one_is_cut() {
+        let text = "ü".repeat(SHOWN_CHARACTERS_MAX);
+        assert_eq!(quoted(&text), format!("\"{text}\""));
+        assert_eq!(quoted(&format!("{text}ü")), format!("\"{text}\" (64 of 65 characters)"));
+    }
+
     proptest! {
         #[test]
         fn nothing_dangerous_passes(text in any::<String>()) {

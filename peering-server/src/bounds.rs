@@ -21,7 +21,27 @@ pub const FRAME_BYTES_MAX: usize = 8 << 20;
 /// Most HTTP/2 streams at a time on one connection of the peer listener; a dialer needs one, or two while it exchanges.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 8;
 
-/// Most connections without an accepted Open on the peer listener. Each holds a file and some 100 KiB at worst.
+/// Most HTTP/2 streams at a time on one connection of the HTTP API: as many requests as RFC 9113 asks to allow.
+pub const HTTP2_REQUESTS_PER_CONNECTION_MAX: u32 = 100;
+/// Most bytes in the header list of an HTTP/2 request, counted after decompression and 32 more a field: gRPC needs
+/// some 500. More is answered 431, and four times as much ends the connection.
+pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// Most bytes that wait unread on one HTTP/2 connection. The HTTP/2 library takes DATA frames below 256 bytes for a
+/// flood once what they lack, unread, comes to half of this.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// Most bytes that wait unread on one HTTP/2 stream: a quarter, so that no burst of frames of 90 bytes or more, the least
+/// that Consul sends in numbers, is taken for a flood. A link of 100 ms still carries 2.5 MB/s.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = HTTP2_CONNECTION_WINDOW_BYTES / 4;
+/// Most bytes of answers that wait on one HTTP/2 stream for a client that does not read.
+pub const HTTP2_UNSENT_BYTES_MAX: usize = 64 << 10;
+/// Most HTTP/2 streams that a client gave up before we looked at them; one more ends the connection, since only a rapid
+/// reset makes so many.
+pub const HTTP2_RESETS_WAITING_MAX: usize = 20;
+/// Most HTTP/2 streams of a connection that we had to reset for a fault of the client's; one more ends the connection.
+pub const HTTP2_FAULTS_MAX: usize = 128;
+
+/// Most connections without an accepted Open on the peer listener. Each holds a file and some 100 KiB; for as long as a
+/// call waits for the store, [`HTTP2_CONNECTION_WINDOW_BYTES`] more.
 pub const PEER_CONNECTIONS_MAX: usize = 4_096;
 /// Most of those from one source (an IPv4 address or an IPv6 /64): a sixteenth, so that no one source takes all.
 pub const PEER_CONNECTIONS_PER_SOURCE_MAX: usize = 256;
@@ -32,6 +52,12 @@ pub const HTTP_CONNECTIONS_MAX: usize = 8_192;
 pub const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for a complete request head, the wait between two requests included.
 pub const REQUEST_HEAD_MAX: Duration = Duration::from_secs(10);
+/// Longest arrival of the body of an HTTP request; later is answered 408. The largest body takes a link of 280 kbit/s,
+/// and a slower client would hold a place that others need.
+pub const REQUEST_BODY_MAX: Duration = Duration::from_secs(30);
+/// Longest time of a peer connection without an accepted Open, whatever else is asked on it. A dialer needs one exchange
+/// and one Open, at most [`EXCHANGE_MAX`] each; a stranger could otherwise keep its place by calls that are refused.
+pub const STRANGER_MAX: Duration = Duration::from_secs(60);
 /// Most bytes in the head of an HTTP/1.1 request: Consul's headers are small, and a proxy may add cookies.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
 /// Pause of an accept loop after an error such as "too many open files", which a retry at once would only repeat.

@@ -157,7 +157,7 @@ impl Server {
         let peer_address = peer_listener.tcp_address().unwrap_or(config.peer_addr);
         let mut http_listeners = Vec::new();
         for address in http_addresses(&config) {
-            http_listeners.push(ListenerEntry::http(address).bind().await?);
+            http_listeners.push(ListenerEntry::http_within(address, config.http_max_connections).bind().await?);
         }
 
         let board = Arc::new(StreamBoard::new(config.node_name.clone()));

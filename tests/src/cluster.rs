@@ -36,6 +36,13 @@ impl Cluster {
         Self::start_with(config(datacenter), Sources::default(), None).await
     }
 
+    /// Starts a cluster that keeps nothing, with something changed in its settings.
+    pub async fn start_changed(datacenter: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(datacenter);
+        change(&mut config);
+        Self::start_with(config, Sources::default(), None).await
+    }
+
     /// Starts a cluster whose time is this clock's.
     pub async fn start_at(datacenter: &str, clock: &Arc<ManualClock>) -> Self {
         let sources = Sources { clock: Arc::clone(clock) as _, ..Sources::default() };
@@ -183,7 +190,7 @@ fn config(datacenter: &str) -> Config {
 
 fn http_address(server: &Server) -> SocketAddr {
     match server.http_addresses() {
-        [ListenAddress::Tcp(address)] => *address,
-        other => panic!("expected one address over TCP, got {other:?}"),
+        [ListenAddress::Tcp(address), ..] => *address,
+        other => panic!("expected an address over TCP first, got {other:?}"),
     }
 }

@@ -4,13 +4,13 @@
 use std::error::Error;
 use std::time::Duration;
 
-use peering_core::address::ServerAddress;
 use peering_server::dial::connect::once;
-use peering_server::dial::{AddressOrigin, DialPolicy, DialSecurity, Dialer};
-use peering_server::tls::client_config;
+use peering_server::socket::Socket;
 use prost::Message;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -19,6 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use crate::door::Door;
 use crate::token;
 
 /// Longest wait for an answer of a server on this machine.
@@ -61,8 +62,21 @@ struct ExchangeAnswer {
 struct Frame {
     #[prost(message, optional, tag = "1")]
     open: Option<Open>,
+    #[prost(message, optional, tag = "2")]
+    request: Option<Ask>,
     #[prost(message, optional, tag = "4")]
     terminated: Option<Empty>,
+}
+
+/// A subscription, or with a nonce an acknowledgement.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct Ask {
+    #[prost(string, tag = "1")]
+    peer_id: String,
+    #[prost(string, tag = "2")]
+    response_nonce: String,
+    #[prost(string, tag = "3")]
+    resource_url: String,
 }
 
 /// A dialer's first frame.
@@ -86,6 +100,16 @@ struct Remote {
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Empty {}
 
+fn gone(error: &dyn Error) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+fn open_frame(peer_id: &str, stream_secret: &str, datacenter: &str) -> Frame {
+    let remote = Some(Remote { datacenter: datacenter.to_owned() });
+    let open = Open { peer_id: peer_id.to_owned(), stream_secret: stream_secret.to_owned(), remote };
+    Frame { open: Some(open), ..Frame::default() }
+}
+
 impl HandDialer {
     /// Connects to the first address of a token, with its roots and its server name.
     pub async fn with(token: &str) -> Self {
@@ -97,18 +121,18 @@ impl HandDialer {
     /// # Errors
     /// Why there is no connection.
     pub async fn try_with(token: &str) -> Result<Self, Status> {
-        let claims = token::claims(token);
-        let manual = &claims["ManualServerAddresses"][0];
-        let address = manual.as_str().or(claims["ServerAddresses"][0].as_str()).unwrap();
-        let roots: Vec<&str> = claims["CA"].as_array().unwrap().iter().map(|pem| pem.as_str().unwrap()).collect();
-        let config = client_config(roots, jiff::Timestamp::now).unwrap();
-        let security = DialSecurity::tls(config, claims["ServerName"].as_str().unwrap()).unwrap();
-        let dialer = Dialer::new(DialPolicy::default());
-        let address = ServerAddress::parse(address).unwrap();
-        let gone = |error: &dyn Error| Status::unavailable(error.to_string());
-        let socket = dialer.dial(&address, AddressOrigin::Token, &security).await.map_err(|error| gone(&error))?;
+        let socket = Door::of(token).enter().await.map_err(|error| gone(&error))?;
+        Self::over_socket(socket, token).await
+    }
+
+    /// Speaks over a connection that was made before.
+    ///
+    /// # Errors
+    /// Why there is no HTTP/2 on it.
+    pub async fn over_socket(socket: TlsStream<TcpStream>, token: &str) -> Result<Self, Status> {
         let endpoint = Endpoint::from_static("http://peer");
-        let channel = endpoint.connect_with_connector(once(socket)).await.map_err(|error| gone(&error))?;
+        let channel =
+            endpoint.connect_with_connector(once(Socket::from(socket))).await.map_err(|error| gone(&error))?;
         Ok(Self::over(channel, token))
     }
 
@@ -163,9 +187,7 @@ impl HandDialer {
     /// The status that the acceptor answers with.
     pub async fn open_from(&self, stream_secret: &str, datacenter: &str) -> Result<HandStream, Status> {
         let (sender, frames) = mpsc::channel(1);
-        let remote = Some(Remote { datacenter: datacenter.to_owned() });
-        let open = Open { peer_id: self.peer_id.clone(), stream_secret: stream_secret.to_owned(), remote };
-        sender.send(Frame { open: Some(open), terminated: None }).await.unwrap();
+        sender.send(open_frame(&self.peer_id, stream_secret, datacenter)).await.unwrap();
         let mut client = self.client().await?;
         let path = PathAndQuery::try_from(format!("{SERVICE}/StreamResources")).unwrap();
         let codec: ProstCodec<Frame, Frame> = ProstCodec::default();
@@ -178,6 +200,20 @@ impl HandDialer {
             Some(_) => Ok(stream),
             None => Err(Status::cancelled("the stream ended without a frame")),
         }
+    }
+
+    /// Writes the message that opens a stream.
+    #[must_use]
+    pub fn open_bytes(peer_id: &str, stream_secret: &str) -> Vec<u8> {
+        open_frame(peer_id, stream_secret, "by-hand").encode_to_vec()
+    }
+
+    /// Writes the message that acknowledges a resource.
+    #[must_use]
+    pub fn acknowledgement_bytes() -> Vec<u8> {
+        let resource_url = "type.googleapis.com/hashicorp.consul.internal.peering.PeeringTrustBundle".to_owned();
+        let ask = Ask { peer_id: String::new(), response_nonce: "00000001".to_owned(), resource_url };
+        Frame { request: Some(ask), ..Frame::default() }.encode_to_vec()
     }
 
     async fn client(&self) -> Result<Grpc<Channel>, Status> {

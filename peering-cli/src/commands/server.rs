@@ -10,6 +10,9 @@ use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Leftovers;
 use crate::args::go_bool;
@@ -17,6 +20,9 @@ use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
 use crate::output::log::Guarded;
 use crate::world::{Environment, World};
+
+/// What the names of our crates begin with.
+const OWN_CRATES: &str = "peering";
 
 /// Flags of `server`.
 #[derive(Debug, Args)]
@@ -77,6 +83,9 @@ pub(crate) struct Server {
     /// `network` that is never dialed, such as 10.0.0.0/8. Can be given many times.
     #[arg(long, value_name = "value")]
     dial_deny: Vec<String>,
+    /// Most connections at a time on each address of the HTTP API; 8192 by default.
+    #[arg(long, value_name = "value")]
+    http_max_connections: Option<String>,
     /// How much is logged: error, warn, info, debug or trace.
     #[arg(long, value_name = "value")]
     log_level: Option<String>,
@@ -127,6 +136,7 @@ impl Server {
             acl: self.acl,
             allow_plaintext: self.allow_plaintext,
             dial_deny: self.dial_deny,
+            http_max_connections: self.http_max_connections,
             log_level: self.log_level,
             log_format: self.log_format,
         }
@@ -201,7 +211,32 @@ fn start_log(level: LogLevel, format: LogFormat) {
     let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
     // A program that has a server inside may have a log of its own already; then that one is written.
     let _ = match format {
-        LogFormat::Text => log.with_writer(Guarded::text()).try_init(),
-        LogFormat::Json => log.json().with_writer(Guarded::json()).try_init(),
+        LogFormat::Text => log.with_writer(Guarded::text()).finish().with(words_of(level)).try_init(),
+        LogFormat::Json => log.json().with_writer(Guarded::json()).finish().with(words_of(level)).try_init(),
     };
+}
+
+/// Lets our own words into the log, and those of libraries only where somebody looks for a fault: the HTTP/2 library
+/// warns of every odd frame, so that a stranger could fill the log.
+fn words_of(level: LevelFilter) -> Targets {
+    let libraries = if level >= LevelFilter::DEBUG { level } else { LevelFilter::ERROR };
+    Targets::new().with_default(libraries).with_target(OWN_CRATES, level)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn libraries_do_not_fill_the_log_unless_somebody_looks_for_a_fault() {
+        let info = words_of(LevelFilter::INFO);
+        assert!(info.would_enable("peering_server::listen::accept", &Level::INFO));
+        assert!(!info.would_enable("peering_server::listen::accept", &Level::DEBUG));
+        assert!(!info.would_enable("h2::proto::ping_pong", &Level::WARN));
+        assert!(info.would_enable("h2::proto::ping_pong", &Level::ERROR));
+        assert!(words_of(LevelFilter::DEBUG).would_enable("h2::proto::ping_pong", &Level::DEBUG));
+        assert!(!words_of(LevelFilter::ERROR).would_enable("peering_server", &Level::WARN));
+    }
 }

@@ -10,7 +10,7 @@ use super::{Mistake, Settings};
 pub const PREFIX: &str = "PEERING_SERVER_";
 
 /// The variables, each with a sentence.
-pub const VARIABLES: [(&str, &str); 14] = [
+pub const VARIABLES: [(&str, &str); 15] = [
     ("DEV", "true: memory store, loopback only, access control off"),
     ("DATA_DIR", "directory of store, keyring and api.sock"),
     ("STORE", "sqlite or memory"),
@@ -23,6 +23,7 @@ pub const VARIABLES: [(&str, &str); 14] = [
     ("ACL", "off"),
     ("ALLOW_PLAINTEXT", "true: tokens without CA may be used"),
     ("DIAL_DENY", "networks that are never dialed"),
+    ("HTTP_MAX_CONNECTIONS", "most connections on one listener of the HTTP API"),
     ("LOG_LEVEL", "error, warn, info, debug or trace"),
     ("LOG_FORMAT", "text or json"),
 ];
@@ -62,6 +63,7 @@ impl Settings {
             advertise: list("ADVERTISE"),
             acl: text("ACL"),
             dial_deny: list("DIAL_DENY"),
+            http_max_connections: text("HTTP_MAX_CONNECTIONS"),
             log_level: text("LOG_LEVEL"),
             log_format: text("LOG_FORMAT"),
         };
@@ -85,6 +87,7 @@ impl Settings {
             acl: self.acl.or(weaker.acl),
             allow_plaintext: self.allow_plaintext.or(weaker.allow_plaintext),
             dial_deny: first(self.dial_deny, weaker.dial_deny),
+            http_max_connections: self.http_max_connections.or(weaker.http_max_connections),
             log_level: self.log_level.or(weaker.log_level),
             log_format: self.log_format.or(weaker.log_format),
         }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use peering_core::name::Datacenter;
 use thiserror::Error;
 
+use crate::bounds::HTTP_CONNECTIONS_MAX;
+
 /// Settings as they were given: every one may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -36,6 +38,8 @@ pub struct Settings {
     pub allow_plaintext: Option<bool>,
     /// Networks that are never dialed, in CIDR form.
     pub dial_deny: Vec<String>,
+    /// Most connections on one listener of the HTTP API.
+    pub http_max_connections: Option<String>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: Option<String>,
     /// `text` or `json`.
@@ -65,6 +69,8 @@ pub struct Config {
     pub allow_plaintext: bool,
     /// Networks that are never dialed.
     pub dial_deny: Vec<ipnet::IpNet>,
+    /// Most connections on one listener of the HTTP API, at least 1.
+    pub http_max_connections: usize,
     /// How much is logged.
     pub log_level: LogLevel,
     /// How it is written.
@@ -155,6 +161,7 @@ impl Config {
             advertise: Advertise::Discover,
             allow_plaintext: false,
             dial_deny: Vec::new(),
+            http_max_connections: HTTP_CONNECTIONS_MAX,
             log_level: LogLevel::Info,
             log_format: LogFormat::Text,
         }

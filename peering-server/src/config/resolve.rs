@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use peering_core::name::Datacenter;
 
 use super::{Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
-use crate::bounds::ADDRESSES_MAX;
+use crate::bounds::{ADDRESSES_MAX, HTTP_CONNECTIONS_MAX};
 use crate::dial::{AddressOrigin, DialPolicy};
 
 /// Port of the HTTP API, as Consul's.
@@ -71,6 +71,17 @@ impl Resolver {
                     "http-addr",
                     format!("{address} is not a loopback address; without access control and TLS the API stays on this machine"),
                 );
+            }
+        }
+    }
+
+    fn http_max_connections(&mut self, given: Option<&str>) -> usize {
+        let Some(given) = given else { return HTTP_CONNECTIONS_MAX };
+        match given.parse() {
+            Ok(count) if count > 0 => count,
+            _ => {
+                self.mistake("http-max-connections", format!("expected a number of at least 1, got {given:?}"));
+                HTTP_CONNECTIONS_MAX
             }
         }
     }
@@ -170,6 +181,7 @@ impl Settings {
             advertise: resolver.advertise(&self.advertise),
             allow_plaintext: self.allow_plaintext.unwrap_or(false),
             dial_deny: deny,
+            http_max_connections: resolver.http_max_connections(self.http_max_connections.as_deref()),
             log_level: resolver.choice("log-level", self.log_level.as_deref(), &level).unwrap_or(LogLevel::Info),
             log_format: resolver.choice("log-format", self.log_format.as_deref(), &format).unwrap_or(LogFormat::Text),
         };
@@ -291,13 +303,30 @@ mod tests {
             log_level: Some("loud".into()),
             advertise: vec!["::1:8503:".into()],
             dial_deny: vec!["ten".into()],
+            http_max_connections: Some("many".into()),
             ..Settings::default()
         }
         .resolve()
         .unwrap_err();
         let named: Vec<&str> = mistakes.0.iter().map(|mistake| mistake.setting).collect();
-        for setting in ["acl", "store", "datacenter", "peer-addr", "log-level", "advertise", "dial-deny"] {
+        for setting in
+            ["acl", "store", "datacenter", "peer-addr", "log-level", "advertise", "dial-deny", "http-max-connections"]
+        {
             assert!(named.contains(&setting), "{setting} is missing in {named:?}");
+        }
+    }
+
+    #[test]
+    fn the_bound_of_http_connections_is_a_setting() {
+        let connections = |given: Option<&str>| {
+            let settings = Settings { http_max_connections: given.map(str::to_owned), ..off() };
+            settings.resolve().map(|config| config.http_max_connections)
+        };
+        assert_eq!(connections(None), Ok(HTTP_CONNECTIONS_MAX));
+        assert_eq!(connections(Some("1")), Ok(1));
+        assert_eq!(connections(Some("100000")), Ok(100_000));
+        for wrong in ["0", "-1", "8k", "1.5", "99999999999999999999999"] {
+            assert!(connections(Some(wrong)).is_err(), "{wrong}");
         }
     }
 

@@ -39,6 +39,11 @@ impl HttpError {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, text }
     }
 
+    /// The body took longer than anybody may hold a place.
+    pub(crate) fn too_slow(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::REQUEST_TIMEOUT, text: text.into() }
+    }
+
     /// The body is longer than any request of ours.
     pub(crate) fn too_large(text: impl Into<String>) -> Self {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, text: text.into() }

@@ -1,12 +1,9 @@
 //! What a request says besides its body: who asks, in which partition, and whether to indent.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Query, Request};
+use axum::extract::Query;
 use http::request::Parts;
 
 use super::error::HttpError;
-use crate::bounds::BODY_BYTES_MAX;
 use crate::listen::http::Caller;
 use crate::service::access::Actor;
 
@@ -52,16 +49,6 @@ impl Asked {
         }
         Ok(())
     }
-}
-
-/// Reads a body within its bound.
-pub(crate) async fn body(request: Request) -> Result<Bytes, HttpError> {
-    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(_) => HttpError::too_large(format!(
-            "request body: expected at most {BODY_BYTES_MAX} bytes, sent whole; got more, or a broken transfer"
-        )),
-        other => HttpError::bad_request(other.body_text()),
-    })
 }
 
 #[cfg(test)]

@@ -21,17 +21,15 @@ pub(super) async fn refuse_strangers(request: Request, next: Next) -> Response {
 }
 
 fn check(request: &Request) -> Result<(), HttpError> {
-    let host = match request.headers().get(HOST) {
-        Some(value) => Some(value.to_str().unwrap_or("\u{fffd}").to_owned()),
-        None => request.uri().authority().map(ToString::to_string),
-    };
+    // A target in absolute form names the host too, and beats the header: RFC 9112, section 3.2.2.
+    let target = request.uri().authority().map(ToString::to_string);
+    let header = request.headers().get(HOST).map(|value| value.to_str().unwrap_or("\u{fffd}").to_owned());
     if request.headers().get_all(HOST).iter().count() > 1 {
         return Err(HttpError::forbidden("more than one Host: expected one"));
     }
     let over_unix = request.extensions().get::<Caller>().is_some_and(|caller| caller.unix);
-    if let Some(host) = host.as_deref().filter(|_| !over_unix)
-        && !is_loopback(host)
-    {
+    let stranger = target.iter().chain(&header).find(|host| !is_loopback(host));
+    if let Some(host) = stranger.filter(|_| !over_unix) {
         return Err(HttpError::forbidden(format!(
             "Host {} is refused: this server listens on loopback, call it as localhost or by its IP address",
             foreign::quoted(host)
@@ -39,7 +37,7 @@ fn check(request: &Request) -> Result<(), HttpError> {
     }
     for origin in request.headers().get_all(ORIGIN) {
         let origin = origin.to_str().unwrap_or("\u{fffd}");
-        let own = host.as_deref().is_some_and(|host| origin == format!("http://{host}"));
+        let own = target.as_deref().or(header.as_deref()).is_some_and(|host| origin == format!("http://{host}"));
         if !own {
             return Err(HttpError::forbidden(format!(
                 "Origin {} is refused: pages of other sites may not use this API",
@@ -79,7 +77,20 @@ mod tests {
 
     #[test]
     fn loopback_names_are_ours() {
-        for host in ["localhost", "LOCALHOST:8500", "127.0.0.1:8500", "127.9.9.9", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        for host in [
+            "localhost",
+            "localhost:8500",
+            "LOCALHOST:8500",
+            "127.0.0.1",
+            "127.0.0.1:8500",
+            "127.0.0.1:1",
+            "127.9.9.9",
+            "[::1]",
+            "[::1]:8500",
+            "[0:0:0:0:0:0:0:1]:8500",
+            "[::ffff:127.0.0.1]:1",
+            "[::ffff:7f00:1]:1",
+        ] {
             assert!(check(&request(Some(host), None)).is_ok(), "{host}");
         }
         assert!(check(&request(None, None)).is_ok());
@@ -87,9 +98,79 @@ mod tests {
 
     #[test]
     fn other_names_are_refused() {
-        for host in ["evil.example", "evil.example:8500", "10.0.0.1", "localhost.evil.example", "x@127.0.0.1", "", "["]
-        {
+        for host in [
+            "evil.example",
+            "evil.example:8500",
+            "10.0.0.1",
+            "0.0.0.0:8500",
+            "[::]:8500",
+            "[fe80::1]:8500",
+            "[2001:db8::1]",
+            "[::ffff:10.0.0.1]",
+            // Names that a resolver may be told to lead to loopback, or that only look like it.
+            "localhost.",
+            "localhost.:8500",
+            "127.0.0.1.",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.localdomain",
+            "evil.localhost",
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            // What is no host and port.
+            "",
+            "[",
+            "::1",
+            "[::1",
+            "[::1%25lo]",
+            ":8500",
+            "x@127.0.0.1",
+            "127.0.0.1@evil.example",
+            "http://127.0.0.1:8500",
+            "127.0.0.1/evil",
+            "127.0.0.1,evil.example",
+            "127.0.0.1 evil.example",
+        ] {
             assert!(check(&request(Some(host), None)).is_err(), "{host}");
+        }
+        let mut bytes = request(None, None);
+        bytes.headers_mut().insert(HOST, http::HeaderValue::from_bytes(b"127.0.0.1\xff").unwrap());
+        assert!(check(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_second_host_is_refused_even_if_it_is_the_same() {
+        for second in ["localhost", "evil.example"] {
+            let mut asked = request(Some("localhost"), None);
+            asked.headers_mut().append(HOST, second.parse().unwrap());
+            assert!(check(&asked).is_err(), "{second}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_names_a_host_must_name_ours() {
+        for (target, host, is_ours) in [
+            ("http://127.0.0.1:8500/v1/peerings", None, true),
+            ("http://127.0.0.1:8500/v1/peerings", Some("127.0.0.1:8500"), true),
+            ("http://evil.example/v1/peerings", None, false),
+            ("http://evil.example/v1/peerings", Some("127.0.0.1:8500"), false),
+            ("http://127.0.0.1:8500/v1/peerings", Some("evil.example"), false),
+        ] {
+            let mut asked = request(host, None);
+            *asked.uri_mut() = target.parse().unwrap();
+            assert_eq!(check(&asked).is_ok(), is_ours, "{target} {host:?}");
+        }
+    }
+
+    #[test]
+    fn each_of_several_origins_must_be_ours() {
+        let host = Some("127.0.0.1:8500");
+        for (second, is_ours) in [("http://127.0.0.1:8500", true), ("http://evil.example", false)] {
+            let mut asked = request(host, Some("http://127.0.0.1:8500"));
+            asked.headers_mut().append(ORIGIN, second.parse().unwrap());
+            assert_eq!(check(&asked).is_ok(), is_ours, "{second}");
         }
     }
 
@@ -97,9 +178,31 @@ mod tests {
     fn only_our_own_origin_is_accepted() {
         let host = Some("127.0.0.1:8500");
         assert!(check(&request(host, Some("http://127.0.0.1:8500"))).is_ok());
-        for origin in ["http://evil.example", "null", "https://127.0.0.1:8500", "http://127.0.0.1:1", ""] {
+        for (host, origin) in [("[::1]:8500", "http://[::1]:8500"), ("localhost", "http://localhost")] {
+            assert!(check(&request(Some(host), Some(origin))).is_ok(), "{origin}");
+        }
+        for origin in [
+            "",
+            "null",
+            "http://",
+            "http://evil.example",
+            "https://127.0.0.1:8500",
+            "http://127.0.0.1",
+            "http://127.0.0.1:1",
+            "http://localhost:8500",
+            "http://[::1]:8500",
+            "http://127.0.0.1:8500/",
+            "http://127.0.0.1:8500.evil.example",
+            "http://127.0.0.1:8500@evil.example",
+            "http://127.0.0.1:8500 http://evil.example",
+            "HTTP://127.0.0.1:8500",
+            "chrome-extension://abcdefghijklmnop",
+            "file://",
+        ] {
             assert!(check(&request(host, Some(origin))).is_err(), "{origin}");
         }
+        // Without a Host there is nothing that an Origin could be the same as.
+        assert!(check(&request(None, Some("http://127.0.0.1:8500"))).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | `/v1/status/leader` | GET | [`v1::status`] |
 
 mod answer;
+mod body;
 mod error;
 mod extract;
 mod guard;
@@ -19,13 +20,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on, post};
 use http::header::{HeaderValue, VARY};
 
-use crate::bounds::BODY_BYTES_MAX;
 use crate::service::Service;
 use error::HttpError;
 
@@ -55,7 +55,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/status/leader", only("OPTIONS,GET", on(MethodFilter::GET, v1::status::leader)))
         .layer(middleware::from_fn(as_consul))
         .fallback(error::unknown_path)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(path::only_canonical))
         .layer(middleware::from_fn(guard::refuse_strangers))
         .with_state(app)

@@ -1,8 +1,7 @@
-//! Drives one HTTP connection to its end: until it closes, falls idle, or the listener shuts down.
+//! Drives one HTTP connection to its end: until it closes, its time is over, or the listener shuts down.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,53 +9,12 @@ use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::{Service as HyperService, service_fn};
 use hyper_util::server::graceful::GracefulConnection;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
+use super::activity::{Activity, InProgress};
 use crate::bounds::{DRAIN_MAX, IDLE_CLOSE_MAX};
-
-/// Counts the requests in progress on one connection.
-///
-/// A connection on which nothing is asked holds a place among the bounded ones, so it may do so only for a while. That
-/// covers a client that finished its TLS handshake and stays silent, a request head that never ends, and the time after
-/// the last answer.
-#[derive(Debug, Clone)]
-pub(super) struct Activity(Arc<watch::Sender<usize>>);
-
-impl Activity {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
-    }
-
-    /// Notes a request; it is in progress until the returned value is dropped.
-    fn begin(&self) -> InProgress {
-        self.0.send_modify(|count| *count += 1);
-        InProgress(Arc::clone(&self.0))
-    }
-
-    /// Waits until nothing was in progress for this long.
-    async fn idle_for(&self, idle: Duration) {
-        let mut count = self.0.subscribe();
-        // The sender lives in `self`, so these waits end only by what they wait for.
-        while count.wait_for(|count| *count == 0).await.is_ok() {
-            if timeout(idle, count.wait_for(|count| *count > 0)).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// One request in progress, until its answer was sent or given up.
-#[derive(Debug)]
-struct InProgress(Arc<watch::Sender<usize>>);
-
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
 
 /// The body of an answer, with the request that is in progress until it was sent.
 #[derive(Debug)]
@@ -114,9 +72,39 @@ where
     })
 }
 
-/// Serves the connection until it ends. On shutdown, requests in progress get [`DRAIN_MAX`]; a connection that was
-/// idle for `idle` is closed. Errors of a connection concern its client alone and are dropped.
-pub(super) async fn drive<C>(connection: C, activity: Activity, idle: Duration, shutdown: CancellationToken)
+/// How long a connection may stay for nothing.
+///
+/// One on which nothing is asked holds a place among the bounded ones. That covers a client that finished its TLS
+/// handshake and stays silent, a request head that never ends, and the time after the last answer. A stranger may ask
+/// without end and gets nothing, so what it asks does not prolong its time.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// The requests in progress.
+    pub(super) requests: Activity,
+    /// Longest time without one.
+    pub(super) idle: Duration,
+    /// On the peer listener: the streams whose Open was accepted, and the longest time without one.
+    pub(super) known: Option<(Activity, Duration)>,
+}
+
+impl Patience {
+    async fn is_over(&self) {
+        let stranger = async {
+            match &self.known {
+                Some((streams, age)) => streams.idle_for(*age).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.requests.idle_for(self.idle) => {}
+            () = stranger => {}
+        }
+    }
+}
+
+/// Serves the connection until it ends. On shutdown, requests in progress get [`DRAIN_MAX`]; a connection for which the
+/// patience is over is closed. Errors of a connection concern its client alone and are dropped.
+pub(super) async fn drive<C>(connection: C, patience: Patience, shutdown: CancellationToken)
 where
     C: GracefulConnection,
 {
@@ -124,7 +112,7 @@ where
     let grace = tokio::select! {
         _ = connection.as_mut() => return,
         () = shutdown.cancelled() => DRAIN_MAX,
-        () = activity.idle_for(idle) => IDLE_CLOSE_MAX,
+        () = patience.is_over() => IDLE_CLOSE_MAX,
     };
     connection.as_mut().graceful_shutdown();
     let _ = timeout(grace, connection).await;
@@ -135,14 +123,15 @@ mod tests {
     use std::io;
 
     use axum::Router;
-    use hyper::server::conn::{http1, http2};
-    use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+    use hyper::server::conn::http1;
+    use hyper_util::rt::{TokioIo, TokioTimer};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::task::JoinHandle;
     use tokio::time::Instant;
     use tonic::transport::{Channel, Endpoint};
 
     use super::*;
+    use crate::listen::http2;
 
     const IDLE: Duration = Duration::from_secs(10);
 
@@ -156,23 +145,32 @@ mod tests {
 
     fn start_http1(router: Router, shutdown: CancellationToken) -> (DuplexStream, JoinHandle<()>) {
         let (near, far) = tokio::io::duplex(1 << 16);
-        let activity = Activity::new();
-        let service = tracked(router, activity.clone(), ());
+        let patience = patience(None);
+        let service = tracked(router, patience.requests.clone(), ());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(far), service);
-        (near, tokio::spawn(drive(connection, activity, IDLE, shutdown)))
+        (near, tokio::spawn(drive(connection, patience, shutdown)))
     }
 
     fn start_http2(router: Router) -> (DuplexStream, JoinHandle<()>) {
+        start_http2_with(router, patience(None), CancellationToken::new())
+    }
+
+    fn start_http2_with(
+        router: Router,
+        patience: Patience,
+        shutdown: CancellationToken,
+    ) -> (DuplexStream, JoinHandle<()>) {
         let (near, far) = tokio::io::duplex(1 << 16);
-        let activity = Activity::new();
-        let service = tracked(router, activity.clone(), ());
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(far), service);
-        (near, tokio::spawn(drive(connection, activity, IDLE, CancellationToken::new())))
+        let service = tracked(router, patience.requests.clone(), ());
+        let connection = http2::bounded(100).serve_connection(TokioIo::new(far), service);
+        (near, tokio::spawn(drive(connection, patience, shutdown)))
+    }
+
+    fn patience(known: Option<(Activity, Duration)>) -> Patience {
+        Patience { requests: Activity::new(), idle: IDLE, known }
     }
 
     async fn channel(near: DuplexStream) -> Channel {
@@ -222,6 +220,73 @@ mod tests {
         let begun = Instant::now();
         task.await.unwrap();
         assert!(begun.elapsed() <= IDLE + IDLE_CLOSE_MAX * 2, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_cannot_stay_by_asking_again_and_again() {
+        const AGE: Duration = Duration::from_secs(60);
+        let streams = Activity::new();
+        let known = Some((streams.clone(), AGE));
+        let (near, task) = start_http2_with(slow(Duration::ZERO), patience(known), CancellationToken::new());
+        let channel = channel(near).await;
+        let begun = Instant::now();
+        let mut stream = None;
+        while is_answered(&channel).await {
+            tokio::time::sleep(IDLE / 2).await;
+            // A peer stream that is accepted in time, and its end, begin the time anew.
+            if begun.elapsed() == AGE - IDLE / 2 {
+                stream = Some(streams.begin());
+            }
+            if begun.elapsed() == AGE * 3 {
+                stream = None;
+            }
+        }
+        task.await.unwrap();
+        assert!((AGE * 4..=AGE * 4 + IDLE).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        drop(stream);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_in_progress_does_not_keep_a_stranger() {
+        const AGE: Duration = Duration::from_secs(60);
+        let known = Some((Activity::new(), AGE));
+        let (near, task) = start_http2_with(slow(AGE * 1_000), patience(known), CancellationToken::new());
+        let (channel, begun) = (channel(near).await, Instant::now());
+        assert!(!is_answered(&channel).await);
+        task.await.unwrap();
+        assert!((AGE..=AGE + IDLE_CLOSE_MAX * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_its_answer_is_cut() {
+        // More than the pipe between the two takes.
+        let large = Router::new().fallback(|| async { "x".repeat(1 << 20) });
+        let (mut near, task) = start_http1(large, CancellationToken::new());
+        near.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let begun = Instant::now();
+        task.await.unwrap();
+        assert!(begun.elapsed() <= IDLE + IDLE_CLOSE_MAX * 2, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_does_not_wait_for_ever_for_a_client_that_does_not_read() {
+        let large = Router::new().fallback(|| async { "x".repeat(1 << 22) });
+        let shutdown = CancellationToken::new();
+        let (near, task) = start_http2_with(large, patience(None), shutdown.clone());
+        let channel = channel(near).await;
+        // The head of the answer is there; its body waits for the window that nobody opens.
+        assert!(is_held(&channel).await);
+        let begun = Instant::now();
+        shutdown.cancel();
+        task.await.unwrap();
+        assert!(begun.elapsed() <= DRAIN_MAX, "{:?}", begun.elapsed());
+    }
+
+    /// Asks, and leaves the answer unread until the test ends.
+    async fn is_held(channel: &Channel) -> bool {
+        let request = Request::get("http://peer/").body(tonic::body::Body::empty()).unwrap();
+        let answer = channel.clone().oneshot(request).await;
+        answer.map(Box::new).map(Box::leak).is_ok()
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use super::Limits;
+use super::activity::{Activity, InProgress};
 
 /// Length of the prefix that counts as one IPv6 source: what one site is commonly given.
 const IPV6_SOURCE_PREFIX_BITS: u32 = 64;
@@ -92,7 +93,12 @@ impl Gate {
         }
         counts.add(source);
         drop(counts);
-        let slot = Slot { gate: Arc::clone(self), source, state: Mutex::new(SlotState { open: true, accepted: 0 }) };
+        let slot = Slot {
+            gate: Arc::clone(self),
+            source,
+            state: Mutex::new(SlotState { open: true, accepted: 0 }),
+            streams: Activity::new(),
+        };
         Ok(Admission(ConnectionGuard(Arc::new(slot))))
     }
 
@@ -147,20 +153,28 @@ impl ConnectionGuard {
         }
         state.accepted += 1;
         drop(state);
-        AcceptedOpen(Arc::clone(slot))
+        AcceptedOpen { slot: Arc::clone(slot), _stream: slot.streams.begin() }
+    }
+
+    /// Returns the streams on this connection whose Open was accepted.
+    pub(super) fn streams(&self) -> Activity {
+        self.0.streams.clone()
     }
 }
 
 /// A peer stream whose Open was accepted. Held as long as the stream runs.
 #[derive(Debug)]
-pub struct AcceptedOpen(Arc<Slot>);
+pub struct AcceptedOpen {
+    slot: Arc<Slot>,
+    _stream: InProgress,
+}
 
 impl Drop for AcceptedOpen {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.slot.state();
         state.accepted -= 1;
         if state.open && state.accepted == 0 {
-            self.0.gate.counts().add(self.0.source);
+            self.slot.gate.counts().add(self.slot.source);
         }
     }
 }
@@ -171,6 +185,7 @@ struct Slot {
     gate: Arc<Gate>,
     source: Option<IpAddr>,
     state: Mutex<SlotState>,
+    streams: Activity,
 }
 
 #[derive(Debug)]

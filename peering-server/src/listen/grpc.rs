@@ -7,14 +7,17 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tower::Service;
 
 use super::accept::Connection;
-use super::drive::{Activity, drive, tracked};
+use super::activity::Activity;
+use super::drive::{Patience, drive, tracked};
 use super::gate::ConnectionGuard;
-use crate::bounds::{ACCEPTOR_PING_INTERVAL, ACCEPTOR_PING_TIMEOUT, REQUEST_HEAD_MAX, STREAMS_PER_CONNECTION_MAX};
+use super::http2;
+use crate::bounds::{
+    ACCEPTOR_PING_INTERVAL, ACCEPTOR_PING_TIMEOUT, REQUEST_HEAD_MAX, STRANGER_MAX, STREAMS_PER_CONNECTION_MAX,
+};
 
 /// The connection that a gRPC request came on; an extension of every request of the peer listener.
 #[derive(Debug, Clone)]
@@ -28,10 +31,8 @@ pub struct PeerConnection {
 /// Serves a gRPC service until the connection ends: a handler for [`serve`](super::serve).
 ///
 /// Every request carries a [`PeerConnection`]. A connection without a call in progress for [`REQUEST_HEAD_MAX`] is told
-/// to go and closed; gRPC clients dial again when they next need it.
-///
-/// # Security
-/// A call in progress holds the connection, whatever it waits for: who serves the call bounds the wait for its Open.
+/// to go and closed; gRPC clients dial again when they next need it. One without an accepted Open for [`STRANGER_MAX`]
+/// is closed whatever is asked on it.
 pub async fn serve_connection<S, B>(connection: Connection, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -43,15 +44,14 @@ where
     let shutdown = connection.shutdown.clone();
     // The admission lives as long as this call does.
     let (socket, _admission) = connection.into_parts();
-    let activity = Activity::new();
-    let service = tracked(service, activity.clone(), peer);
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+    let requests = Activity::new();
+    let known = Some((peer.guard.streams(), STRANGER_MAX));
+    let service = tracked(service, requests.clone(), peer);
+    let connection = http2::bounded(STREAMS_PER_CONNECTION_MAX)
         .keep_alive_interval(ACCEPTOR_PING_INTERVAL)
         .keep_alive_timeout(ACCEPTOR_PING_TIMEOUT)
         .serve_connection(TokioIo::new(socket), service);
-    drive(connection, activity, REQUEST_HEAD_MAX, shutdown).await;
+    drive(connection, Patience { requests, idle: REQUEST_HEAD_MAX, known }, shutdown).await;
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tower::Service;
 
 use super::accept::Connection;
-use super::drive::{Activity, drive, tracked};
-use crate::bounds::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_MAX};
+use super::activity::Activity;
+use super::drive::{Patience, drive, tracked};
+use super::http2;
+use crate::bounds::{HTTP2_REQUESTS_PER_CONNECTION_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_MAX};
 
 /// Who sent a request; an extension of every request of the HTTP API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,13 +70,13 @@ where
     let shutdown = connection.shutdown.clone();
     // The admission lives as long as this call does.
     let (socket, _admission) = connection.into_parts();
-    let activity = Activity::new();
-    let service = tracked(service, activity.clone(), caller);
+    let requests = Activity::new();
+    let service = tracked(service, requests.clone(), caller);
+    let patience = Patience { requests, idle: request_head, known: None };
     if socket.speaks_h2() {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(socket), service);
-        drive(connection, activity, request_head, shutdown).await;
+        let connection =
+            http2::bounded(HTTP2_REQUESTS_PER_CONNECTION_MAX).serve_connection(TokioIo::new(socket), service);
+        drive(connection, patience, shutdown).await;
     } else {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -83,7 +85,7 @@ where
             // As Consul's, for readers who look for the names as they are documented.
             .title_case_headers(true)
             .serve_connection(TokioIo::new(socket), service);
-        drive(connection, activity, request_head, shutdown).await;
+        drive(connection, patience, shutdown).await;
     }
 }
 

@@ -9,10 +9,12 @@
 //! is usually [`http::serve_connection`] or [`grpc::serve_connection`].
 
 pub mod accept;
+mod activity;
 pub mod drive;
 pub mod gate;
 pub mod grpc;
 pub mod http;
+mod http2;
 pub mod unix;
 
 use std::fmt;
@@ -96,14 +98,16 @@ pub struct ListenerEntry {
 }
 
 impl ListenerEntry {
-    /// Describes a listener for the HTTP API.
+    /// Describes a listener for the HTTP API, with the default bound of connections.
     #[must_use]
     pub fn http(address: ListenAddress) -> Self {
-        let limits = Limits {
-            connections: bounds::HTTP_CONNECTIONS_MAX,
-            connections_per_source: None,
-            handshake: bounds::TLS_HANDSHAKE_MAX,
-        };
+        Self::http_within(address, bounds::HTTP_CONNECTIONS_MAX)
+    }
+
+    /// Describes a listener for the HTTP API that takes so many connections.
+    #[must_use]
+    pub fn http_within(address: ListenAddress, connections: usize) -> Self {
+        let limits = Limits { connections, connections_per_source: None, handshake: bounds::TLS_HANDSHAKE_MAX };
         Self { name: "http", address, tls: TlsRule::Plain, services: Services::HttpApi, limits }
     }
 

@@ -46,7 +46,7 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
     let words = [
         "server", "-data-dir", "data", "-store", "floppy", "-datacenter", "a b", "-http-addr", "0.0.0.0:8500",
         "-http-addr", "https://127.0.0.1:8501", "-peer-addr", "peers", "-advertise", "http://me", "-dial-deny", "ten",
-        "-log-level", "loud", "-log-format", "xml",
+        "-log-level", "loud", "-log-format", "xml", "-http-max-connections", "many",
     ];
     let refused = program()
         .call(words)
@@ -65,6 +65,7 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
 -peer-addr: expected an IP address and a port such as <address>, got "peers"
 -dial-deny: expected a network such as 10.0.0.0/8, got "ten"
 -advertise: expected host or host:port, an IPv6 address with port in brackets, got "http://me"
+-http-max-connections: expected a number of at least 1, got "many"
 -log-level: expected one of error, warn, info, debug, trace, got "loud"
 -log-format: expected one of text, json, got "xml"
 -http-addr: 0.0.0.0:8500 is not a loopback address; without access control and TLS the API stays on this machine

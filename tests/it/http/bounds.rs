@@ -4,6 +4,8 @@ use peering_tests::cluster::Cluster;
 use peering_tests::token;
 use serde_json::json;
 
+/// The longest head: 64 KiB.
+const REQUEST_HEAD_BYTES_MAX: usize = 65_536;
 /// The longest body: 1 MiB.
 const BODY_BYTES_MAX: usize = 1_048_576;
 
@@ -25,6 +27,19 @@ async fn a_body_of_one_byte_more_than_a_mebibyte_is_refused() {
             .post(path, padded(BODY_BYTES_MAX + 1))
             .await
             .refuses(413, "request body: expected at most 1048576 bytes, sent whole; got more, or a broken transfer");
+    }
+}
+
+#[tokio::test]
+async fn a_head_may_have_64_kib() {
+    let cluster = Cluster::start("dc1").await;
+    let begin = format!("GET /v1/peerings HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nX: ", cluster.http().address());
+    // One more may have come with the last piece; what is as long and not at its end is not waited for.
+    for (end, status) in [("\r\n\r\n", 200), ("x", 431)] {
+        let bytes = REQUEST_HEAD_BYTES_MAX;
+        let request = format!("{begin}{}{end}", "x".repeat(bytes - begin.len() - end.len()));
+        let answer = cluster.http().raw(&request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{end:?}: {answer}");
     }
 }
 

@@ -1,7 +1,10 @@
 //! Browsers of foreign pages and names that are not ours are refused before any route is looked at.
 
 use peering_tests::cluster::Cluster;
+use peering_tests::site::private_directory;
 use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
 const PATHS: [&str; 10] = [
     "/",
@@ -67,4 +70,53 @@ async fn our_own_names_and_pages_are_welcome() {
         let answer = cluster.http().send(Method::GET, "/v1/peerings", &headers, "").await;
         assert_eq!((answer.status, answer.body.as_str()), (200, "[]"), "{host}");
     }
+}
+
+#[tokio::test]
+async fn the_rules_hold_for_requests_that_no_library_sends() {
+    let cluster = Cluster::start("dc1").await;
+    let own = cluster.http().address();
+    for (target, headers, status) in [
+        ("/v1/peerings", format!("Host: {own}\r\n"), 200),
+        ("/v1/peerings", format!("HOST:   {own}  \r\n"), 200),
+        ("/v1/peerings", String::new(), 200),
+        ("/v1/peerings", "Host: \r\n".to_owned(), 403),
+        ("/v1/peerings", format!("Host: {own}\r\nHost: {own}\r\n"), 403),
+        ("/v1/peerings", format!("Host: {own}\r\nhost: evil.example\r\n"), 403),
+        ("/v1/peerings", format!("Host: {own}\r\nOrigin: http://{own}\r\nOrigin: http://evil.example\r\n"), 403),
+        ("/v1/peerings", "Host: localhost.\r\n".to_owned(), 403),
+        ("/v1/peerings", format!("Host: {own}@evil.example\r\n"), 403),
+        (&format!("http://{own}/v1/peerings"), format!("Host: {own}\r\n"), 200),
+        (&format!("http://{own}/v1/peerings"), "Host: evil.example\r\n".to_owned(), 403),
+        ("http://evil.example/v1/peerings", format!("Host: {own}\r\n"), 403),
+        ("http://evil.example/v1/peerings", String::new(), 403),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+        let answer = cluster.http().raw(&request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_unix_socket_takes_any_host_and_no_foreign_origin() {
+    let directory = private_directory();
+    let path = directory.path().join("api.sock");
+    let cluster = Cluster::start_changed("dc1", |config| config.http_unix.push(path.clone())).await;
+    for (headers, status) in [
+        ("Host: anything\r\n", 200),
+        ("Host: evil.example:8500\r\n", 200),
+        ("", 200),
+        ("Host: localhost\r\nOrigin: http://localhost\r\n", 200),
+        ("Host: localhost\r\nOrigin: http://evil.example\r\n", 403),
+        ("Host: localhost\r\nOrigin: null\r\n", 403),
+        ("Host: a\r\nHost: b\r\n", 403),
+    ] {
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        let request = format!("GET /v1/peerings HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answer}");
+    }
+    drop(cluster);
 }

@@ -30,10 +30,10 @@ const EXPOSING: [(&str, &str); 14] = [
 ];
 
 /// A Rust file of ours.
-struct Source {
+pub(super) struct Source {
     /// Path from the top of the repository.
-    path: String,
-    text: String,
+    pub(super) path: String,
+    pub(super) text: String,
 }
 
 impl Source {
@@ -55,12 +55,12 @@ impl Source {
     }
 }
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Reads every Rust file of ours.
-fn sources() -> Vec<Source> {
+pub(super) fn sources() -> Vec<Source> {
     let root = root();
     let mut found = Vec::new();
     let mut directories = vec![root.clone()];

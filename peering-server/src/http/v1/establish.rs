@@ -7,8 +7,9 @@ use axum::response::Response;
 use peering_core::api::body::decode_establish;
 
 use crate::http::answer;
+use crate::http::body;
 use crate::http::error::HttpError;
-use crate::http::extract::{self, Asked};
+use crate::http::extract::Asked;
 use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
@@ -17,7 +18,7 @@ use crate::service::establish::EstablishRequest;
 pub(crate) async fn establish(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(&parts);
-    let body = extract::body(Request::from_parts(parts, body)).await?;
+    let body = body::read(body).await?;
     let wanted = decode_establish(&body)?;
     if wanted.peer_name.is_empty() {
         return Err(HttpError::bad_request("PeerName is required in the payload when establishing a peering."));

@@ -9,8 +9,9 @@ use peering_core::api::v1::GenerateTokenResponse;
 use peering_core::duration::GoDuration;
 
 use crate::http::answer;
+use crate::http::body;
 use crate::http::error::HttpError;
-use crate::http::extract::{self, Asked};
+use crate::http::extract::Asked;
 use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
@@ -19,7 +20,7 @@ use crate::service::peerings::TokenRequest;
 pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(&parts);
-    let body = extract::body(Request::from_parts(parts, body)).await?;
+    let body = body::read(body).await?;
     let wanted = decode_generate_token(&body)?;
     if wanted.peer_name.is_empty() {
         return Err(HttpError::bad_request("PeerName is required in the payload when generating a new peering token."));

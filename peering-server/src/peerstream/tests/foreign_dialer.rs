@@ -19,6 +19,7 @@ use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use super::clock::soon;
+use crate::bounds::FRAME_BYTES_MAX;
 use crate::dial::connect::once;
 use crate::peerstream::proto::peering::RemoteInfo;
 use crate::peerstream::proto::peerstream::peer_stream_service_client::PeerStreamServiceClient;
@@ -76,7 +77,7 @@ impl ForeignDialer {
     }
 
     fn client(&self) -> PeerStreamServiceClient<Channel> {
-        PeerStreamServiceClient::new(self.channel.clone())
+        PeerStreamServiceClient::new(self.channel.clone()).max_decoding_message_size(FRAME_BYTES_MAX)
     }
 
     /// Asks for a stream secret; with a redemption if there is one.

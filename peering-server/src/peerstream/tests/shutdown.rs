@@ -8,6 +8,7 @@ use super::clock::{soon, until};
 use super::foreign_acceptor::{ForeignAcceptor, Manners};
 use super::foreign_dialer::{ForeignDialer, SERVICE_LIST, upsert};
 use super::home::Home;
+use crate::bounds::DRAIN_MAX;
 use crate::peerstream::proto::peerstream::ExportedServiceList;
 use crate::peerstream::proto::peerstream::replication_message::Payload;
 
@@ -83,6 +84,27 @@ async fn an_acceptor_that_does_not_read_keeps_nobody() {
     soon("the shutdown", home.server.shutdown()).await;
     assert!(begun.elapsed() < QUICK, "{:?}", begun.elapsed());
     drop(call);
+}
+
+#[tokio::test]
+async fn a_dialer_that_does_not_read_keeps_nobody_for_long() {
+    let home = Home::start("dc1").await;
+    let token = home.token("peer").await;
+    let dialer = ForeignDialer::connect_by(&token, |endpoint| endpoint.initial_stream_window_size(4_000)).await;
+    let secret = dialer.redeem(&token).await;
+    let stream = dialer.dialed(&token.peer_id, &secret).await;
+    for index in 0..200 {
+        let list = ExportedServiceList { services: vec![format!("s{index}")] };
+        let nonce = format!("{index:08x}");
+        stream.say(Some(Payload::Response(upsert(&nonce, SERVICE_LIST, "exported-service-list", &list)))).await;
+    }
+    until("it reads no more", async || home.imported().await.is_some()).await;
+    // From here on time stands still but for what the shutdown waits for.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    home.server.shutdown().await;
+    assert!(begun.elapsed() <= DRAIN_MAX * 2, "{:?}", begun.elapsed());
+    drop(stream);
 }
 
 impl Home {

@@ -5,6 +5,7 @@ mod doubtful_store;
 mod every_commit;
 
 mod admitting;
+mod bounds;
 mod losing_answers;
 mod model;
 mod outbox;
