@@ -15,6 +15,8 @@ const APPLICATION_ID: i64 = 0x5045_4552;
 const SCHEMA_VERSION: i64 = 1;
 /// How long a connection waits for another of ours. Only recovery and the last checkpoint ever make one wait.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Page cache of a connection that reads: the upper pages of the tables. The rest is in the system's cache already.
+const READER_CACHE_KIB: i32 = 256;
 /// What stays of the write-ahead log after a burst made it larger.
 const JOURNAL_BYTES_MAX: u32 = 64 << 20;
 
@@ -69,6 +71,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::of_sqlite("open", path, source);
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB).map_err(failed)?;
     Ok(connection)
 }
 
