@@ -103,7 +103,8 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
         return failed(Refusal::new(StatusCode::Internal, "there is no address to dial"));
     };
     let service = &shared.service;
-    let dial = channel::open(&shared.dialer, &shared.clock, &target.dialed, &target.roots, address);
+    // On the heap while it lasts: the loop would keep room for a handshake all its life.
+    let dial = Box::pin(channel::open(&shared.dialer, &shared.clock, &target.dialed, &target.roots, address));
     let mut client = match over.run_until_cancelled(dial).await {
         None => return called_off(),
         Some(Ok(client)) => client,

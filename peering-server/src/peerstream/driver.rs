@@ -166,7 +166,8 @@ impl<'a> Driver<'a> {
                 Action::PeerTerminated => {
                     if let Some(Accepted { id, remote_id, admitted_by, .. }) = &self.stream {
                         let told_by = ToldBy { remote_id: remote_id.as_deref(), admitted_by: *admitted_by };
-                        note_termination(self.tools.service, self.tools.stop, *id, told_by).await;
+                        // On the heap while it lasts: it would be most of what every stream keeps for its whole life.
+                        Box::pin(note_termination(self.tools.service, self.tools.stop, *id, told_by)).await;
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),

@@ -21,7 +21,7 @@ const FRAMES_WAITING_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Outbound {
     /// `None` once this direction is closed, or given up by the connection.
-    frames: Option<mpsc::Sender<ReplicationMessage>>,
+    frames: Option<mpsc::Sender<Box<ReplicationMessage>>>,
     /// Of an acceptor: how the call ends. It has a way of its own, so that saying it never waits for a peer that does
     /// not read.
     status: Option<mpsc::Sender<Status>>,
@@ -29,9 +29,9 @@ pub(super) struct Outbound {
 
 impl Outbound {
     /// Makes the direction of a dialer, and the body of its call.
-    pub(super) fn of_dialer() -> (Self, ReceiverStream<ReplicationMessage>) {
+    pub(super) fn of_dialer() -> (Self, impl Stream<Item = ReplicationMessage> + Send + 'static) {
         let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
-        (Self { frames: Some(sender), status: None }, ReceiverStream::new(frames))
+        (Self { frames: Some(sender), status: None }, ReceiverStream::new(frames).map(unboxed))
     }
 
     /// Makes the direction of an acceptor, and what its call is answered with.
@@ -49,7 +49,7 @@ impl Outbound {
             // Cloned only when there is room, since a frame may be large and is asked for again and again.
             (Some(frames), Some(message)) => match frames.reserve().await {
                 Ok(room) => {
-                    room.send(message.clone());
+                    room.send(Box::new(message.clone()));
                     true
                 }
                 Err(_) => false,
@@ -75,8 +75,14 @@ impl Outbound {
 /// What a driver has to say to its caller, before the call is answered.
 #[derive(Debug)]
 pub(super) struct Answer {
-    frames: mpsc::Receiver<ReplicationMessage>,
+    frames: mpsc::Receiver<Box<ReplicationMessage>>,
     status: mpsc::Receiver<Status>,
+}
+
+/// A queue keeps room for 32 entries from its start, so its entries are small.
+#[expect(clippy::boxed_local, reason = "the box is what the queue holds")]
+fn unboxed(message: Box<ReplicationMessage>) -> ReplicationMessage {
+    *message
 }
 
 /// The frames of an answered call, and at its end perhaps a status.
@@ -88,9 +94,9 @@ impl Answer {
     pub(super) async fn first(mut self) -> Result<Frames, Status> {
         match self.frames.recv().await {
             Some(first) => {
-                let rest = ReceiverStream::new(self.frames).map(Ok);
+                let rest = ReceiverStream::new(self.frames).map(unboxed).map(Ok);
                 let status = ReceiverStream::new(self.status).map(Err);
-                Ok(Box::pin(once(Ok(first)).chain(rest).chain(status)))
+                Ok(Box::pin(once(Ok(*first)).chain(rest).chain(status)))
             }
             None => match self.status.recv().await {
                 Some(status) => Err(status),

@@ -11,6 +11,7 @@
 mod accept;
 mod bounded;
 mod channel;
+pub(crate) mod codec;
 mod dial;
 mod driver;
 mod edge;

@@ -116,7 +116,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails: nothing is lost, the next start goes on where this one ended.
-    pub(crate) async fn log_events(&self, stop: CancellationToken) -> Result<(), ServiceError> {
+    pub async fn log_events(&self, stop: CancellationToken) -> Result<(), ServiceError> {
         let mut watch = self.catch_up().await?;
         loop {
             let watched = tokio::select! {

@@ -12,7 +12,7 @@ use super::schema::{open_reader, read_revision};
 use crate::store::{Page, Record, StoreError, top_directory};
 
 /// Connections that read at the same time. Reads take microseconds, so a few serve a busy server; each costs a page
-/// cache of up to 2 MB.
+/// cache.
 const READERS: u32 = 4;
 
 const GET: &str = "SELECT key, value, created, modified FROM record WHERE key = ?1";

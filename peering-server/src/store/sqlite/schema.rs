@@ -19,6 +19,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const JOURNAL_MODE: &str = "wal";
 /// What SQLite calls a sync of the log at every commit.
 const SYNCHRONOUS_FULL: i64 = 2;
+/// Page cache of a connection that reads: the upper pages of the tables. The rest is in the system's cache already.
+const READER_CACHE_KIB: i32 = 256;
 /// What stays of the write-ahead log after a burst made it larger.
 const JOURNAL_BYTES_MAX: u32 = 64 << 20;
 
@@ -73,6 +75,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::of_sqlite("open", path, source);
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB).map_err(failed)?;
     Ok(connection)
 }
 
