@@ -135,9 +135,9 @@ impl Service {
             meta: meta.pairs().clone(),
             expires_at: expires,
         };
-        let bytes = token.encode().len();
-        if bytes > TOKEN_BYTES_MAX {
-            return Err(ServiceError::TokenTooLong { got: bytes, max: TOKEN_BYTES_MAX });
+        let text = token.encode();
+        if text.len() > TOKEN_BYTES_MAX {
+            return Err(ServiceError::TokenTooLong { got: text.len(), max: TOKEN_BYTES_MAX });
         }
         let secret = token.establishment_secret.hash();
         let transition = self
@@ -152,10 +152,13 @@ impl Service {
                 }))
             })
             .await?;
-        if let Some(peering) = &transition.next.peering {
-            token.peer_id = peering.local_id.to_string();
+        match &transition.next.peering {
+            Some(peering) if peering.local_id != candidate_id => {
+                token.peer_id = peering.local_id.to_string();
+                Ok(token.encode())
+            }
+            _ => Ok(text),
         }
-        Ok(token.encode())
     }
 
     /// Reads one peering by name; case does not matter.

@@ -1,4 +1,4 @@
-//! A group of transactions under one COMMIT: each alone in its savepoint, all durable with one sync.
+//! A group of transactions under one COMMIT: each whole or not at all, all durable with one sync.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,14 @@ use crate::store::feed::Changes;
 use crate::store::{Commit, Event, Precondition, Record, Revision, StoreError, Txn, top_directory};
 
 const MODIFIED: &str = "SELECT modified FROM record WHERE key = ?1";
-const PUT: &str = "INSERT INTO record (key, value, created, modified) VALUES (?1, ?2, ?3, ?3)
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value, modified = excluded.modified RETURNING created";
+const CREATED: &str = "SELECT created FROM record WHERE key = ?1";
+const INSERT: &str = "INSERT INTO record (key, value, created, modified) VALUES (?1, ?2, ?3, ?3)";
+const UPDATE: &str = "UPDATE record SET value = ?2, modified = ?3 WHERE key = ?1";
 const DELETE: &str = "DELETE FROM record WHERE key = ?1";
 const DIRECTORY: &str = "INSERT INTO directory (name, revision) VALUES (?1, ?2)
     ON CONFLICT (name) DO UPDATE SET revision = excluded.revision";
 const REVISION: &str = "UPDATE store SET revision = ?1 WHERE id = 1";
+const BEGIN_AGAIN: &str = "ROLLBACK; BEGIN IMMEDIATE";
 const SETTLE: &str = "UPDATE store SET settled = settled + 1 WHERE id = 1";
 
 /// What became of one transaction.
@@ -72,6 +74,9 @@ impl Attempt {
 }
 
 /// Applies transactions one after the other and commits what they changed.
+///
+/// One whose precondition fails has written nothing by then, so a group needs no savepoints as long as every statement
+/// goes well. If one fails, the group begins again with a savepoint for each, so that the failure stays its own.
 pub(super) fn write(
     connection: &mut Connection,
     before: Revision,
@@ -81,53 +86,87 @@ pub(super) fn write(
     let nothing = |operation| move |source| Failure::Nothing(backend_error(operation, source));
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let mut transaction = begun.map_err(nothing("begin a transaction"))?;
-    let mut attempt = Attempt { before, changes: Vec::new() };
-    let mut verdicts = Vec::with_capacity(txns.len());
-    for txn in txns {
-        let revision = attempt.after() + 1;
-        verdicts.push(match apply_alone(&mut transaction, txn, revision) {
-            Ok(Some(events)) => {
-                if !events.is_empty() {
-                    attempt.changes.push(Changes { revision, events });
-                }
-                Ok(Commit::Committed(attempt.after()))
-            }
-            Ok(None) => Ok(Commit::Conflict),
-            // SQLite itself has rolled back the whole group, for want of space or memory perhaps.
-            Err(source) if transaction.is_autocommit() => return Err(nothing("write a transaction")(source)),
-            Err(source) => Err(backend_error("write a transaction", source)),
-        });
-    }
-    if !attempt.changes.is_empty() {
-        note_revisions(&transaction, &attempt).map_err(nothing("note the revision"))?;
+    let again = txns.clone();
+    let applied = match apply_all(&transaction, before, txns) {
+        Ok(applied) => applied,
+        // SQLite itself has rolled back the whole group, for want of space or memory perhaps.
+        Err(source) if transaction.is_autocommit() => return Err(nothing("write a transaction")(source)),
+        Err(_) => {
+            transaction.execute_batch(BEGIN_AGAIN).map_err(nothing("begin a transaction again"))?;
+            apply_each_alone(&mut transaction, before, again).map_err(nothing("write a transaction"))?
+        }
+    };
+    if !applied.attempt.changes.is_empty() {
+        note_revisions(&transaction, &applied.attempt).map_err(nothing("note the revision"))?;
         if let Err(source) = commit(transaction) {
             let certain = wrote_nothing(&source);
             let error = backend_error("commit", source);
-            let unsure = |error| Failure::Unsure(Applied { verdicts, attempt }, error);
-            return Err(if certain { Failure::Nothing(error) } else { unsure(error) });
+            return Err(if certain { Failure::Nothing(error) } else { Failure::Unsure(applied, error) });
         }
     }
-    Ok(Applied { verdicts, attempt })
+    Ok(applied)
 }
 
-/// Applies one transaction in a savepoint, so that its failure leaves the others of the group alone. Returns its
-/// events, or `None` if a precondition does not hold.
-fn apply_alone(
+impl Applied {
+    fn nothing_yet(before: Revision, count: usize) -> Self {
+        Self { verdicts: Vec::with_capacity(count), attempt: Attempt { before, changes: Vec::new() } }
+    }
+
+    /// Notes what became of the next transaction: its events, or `None` if a precondition did not hold.
+    fn note(&mut self, events: Option<Vec<Event>>) {
+        let Some(events) = events else { return self.verdicts.push(Ok(Commit::Conflict)) };
+        if !events.is_empty() {
+            self.attempt.changes.push(Changes { revision: self.attempt.after() + 1, events });
+        }
+        self.verdicts.push(Ok(Commit::Committed(self.attempt.after())));
+    }
+}
+
+/// Applies transactions until a statement fails.
+fn apply_all(connection: &Connection, before: Revision, txns: Vec<Txn>) -> rusqlite::Result<Applied> {
+    let mut applied = Applied::nothing_yet(before, txns.len());
+    for txn in txns {
+        let events = apply(connection, txn, applied.attempt.after() + 1)?;
+        applied.note(events);
+    }
+    Ok(applied)
+}
+
+/// Applies each transaction in a savepoint, so that its failure leaves the others alone. An error is one of all of them.
+fn apply_each_alone(
     transaction: &mut Transaction<'_>,
-    txn: Txn,
-    revision: Revision,
-) -> rusqlite::Result<Option<Vec<Event>>> {
-    let savepoint = transaction.savepoint()?;
+    before: Revision,
+    txns: Vec<Txn>,
+) -> rusqlite::Result<Applied> {
+    let mut applied = Applied::nothing_yet(before, txns.len());
+    for txn in txns {
+        let savepoint = transaction.savepoint()?;
+        match apply(&savepoint, txn, applied.attempt.after() + 1) {
+            Ok(events) => {
+                savepoint.commit()?;
+                applied.note(events);
+            }
+            Err(source) if savepoint.is_autocommit() => return Err(source),
+            Err(source) => {
+                savepoint.finish()?;
+                applied.verdicts.push(Err(backend_error("write a transaction", source)));
+            }
+        }
+    }
+    Ok(applied)
+}
+
+/// Applies one transaction. Returns its events, or `None`, with nothing written, if a precondition does not hold.
+fn apply(connection: &Connection, txn: Txn, revision: Revision) -> rusqlite::Result<Option<Vec<Event>>> {
     for precondition in &txn.preconditions {
-        if !holds(&savepoint, precondition)? {
+        if !holds(connection, precondition)? {
             return Ok(None);
         }
     }
     let mut events = Vec::new();
     for (key, value) in txn.into_changes() {
-        events.extend(change(&savepoint, key, value, revision)?);
+        events.extend(change(connection, key, value, revision)?);
     }
-    savepoint.commit()?;
     Ok(Some(events))
 }
 
@@ -152,8 +191,10 @@ fn change(
         let deleted = connection.prepare_cached(DELETE)?.execute([&key])?;
         return Ok((deleted > 0).then_some(Event::Delete(key, revision)));
     };
-    let mut statement = connection.prepare_cached(PUT)?;
-    let created = statement.query_row(params![key, value, revision], |row| row.get(0))?;
+    let found = connection.prepare_cached(CREATED)?.query_row([&key], |row| row.get(0)).optional()?;
+    let statement = if found.is_some() { UPDATE } else { INSERT };
+    connection.prepare_cached(statement)?.execute(params![key, value, revision])?;
+    let created = found.unwrap_or(revision);
     Ok(Some(Event::Put(Record { key, value, created, modified: revision })))
 }
 

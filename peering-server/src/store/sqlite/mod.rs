@@ -110,7 +110,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
         let key = key.to_owned();
-        self.readers.read("read a record", move |connection| read::get(connection, &key)).await
+        self.readers.read_briefly("read a record", move |connection| read::get(connection, &key)).await
     }
 
     async fn range(&self, prefix: &str, limit: usize, after: Option<&str>) -> Result<Page, StoreError> {
@@ -132,7 +132,7 @@ impl Store for SqliteStore {
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
-        self.readers.read("read the revision", |connection| schema::read_revision(connection)).await
+        self.readers.read_briefly("read the revision", |connection| schema::read_revision(connection)).await
     }
 }
 

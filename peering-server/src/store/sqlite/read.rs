@@ -1,4 +1,7 @@
-//! Reading: a few connections of their own, used on tokio's blocking threads so that no worker ever waits for a disk.
+//! Reading: a few connections of their own. Ranges are read on tokio's blocking threads, so that no worker waits for a disk.
+//!
+//! One record is read where it is asked for, if a connection is free: it takes some ten microseconds from the system's
+//! page cache, and handing it to another thread and back takes several times that of both threads.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +52,19 @@ impl Readers {
         Ok(Self { idle: Arc::new(Mutex::new(readers)), permits: Arc::new(Semaphore::new(READERS as usize)) })
     }
 
+    /// Reads with a free connection on this thread, or if there is none with the next free one. For queries of a few
+    /// pages alone.
+    pub(super) async fn read_briefly<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return self.read(operation, query).await };
+        let mut loan = self.lend(permit);
+        let read = loan.reader.as_mut().map(|reader| query(&mut reader.connection)).ok_or(StoreError::Closed)?;
+        read.map_err(|source| backend_error(operation, source))
+    }
+
     /// Reads with the next free connection.
     pub(super) async fn read<T: Send + 'static>(
         &self,
@@ -56,15 +72,19 @@ impl Readers {
         query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let idle = Arc::clone(&self.idle);
-        let reader = lock(&idle).pop();
-        let mut loan = Loan { reader, idle, _permit: permit };
+        let mut loan = self.lend(permit);
         let reading = move || loan.reader.as_mut().map(|reader| query(&mut reader.connection));
         match tokio::task::spawn_blocking(reading).await {
             Ok(Some(read)) => read.map_err(|source| backend_error(operation, source)),
             // The runtime or the store is shutting down.
             Ok(None) | Err(_) => Err(StoreError::Closed),
         }
+    }
+
+    fn lend(&self, permit: OwnedSemaphorePermit) -> Loan {
+        let idle = Arc::clone(&self.idle);
+        let reader = lock(&idle).pop();
+        Loan { reader, idle, _permit: permit }
     }
 
     /// Waits for the reads that have begun, closes the connections and refuses every later read.
