@@ -65,6 +65,18 @@ pub enum StartError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The keyring is there and is not the one of this store.
+    #[error(
+        "the keyring {} is not the one that this store was made with: put that one back, or name it with -keyring",
+        path.display()
+    )]
+    KeyringForeign {
+        /// The keyring that was opened.
+        path: PathBuf,
+        /// Which key is not on it.
+        #[source]
+        source: KeyringError,
+    },
     /// The cluster's identity cannot be read or made.
     #[error("the cluster's identity cannot be used")]
     Cluster(#[from] ClusterError),
@@ -145,7 +157,8 @@ impl Server {
         let shared_store = store.shared();
         let cluster =
             Cluster::open(shared_store.as_ref(), &keyring, clock.as_ref(), entropy.as_ref(), &config.datacenter)
-                .await?;
+                .await
+                .map_err(|error| of_cluster(error, &config.store))?;
 
         let authority = Arc::clone(cluster.authority());
         let leaf = LeafKeeper::start(authority, cluster.datacenter().clone(), clock.now())?;
@@ -279,6 +292,16 @@ async fn open_store(choice: &StoreChoice, entropy: &Arc<dyn Entropy>) -> Result<
             };
             Ok((OpenStore::Sqlite(Arc::new(opened)), ring))
         }
+    }
+}
+
+/// Names the keyring's file where the cluster only knows its keys.
+fn of_cluster(error: ClusterError, choice: &StoreChoice) -> StartError {
+    match (error, choice) {
+        (ClusterError::Keyring(source @ KeyringError::ForeignKey { .. }), StoreChoice::Sqlite { keyring, .. }) => {
+            StartError::KeyringForeign { path: keyring.clone(), source }
+        }
+        (error, _) => error.into(),
     }
 }
 
