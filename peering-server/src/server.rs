@@ -32,7 +32,7 @@ use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::tls::{ALPN_H2, ServerTls};
 
-/// Pause between two sweeps of old tombstones.
+/// Pause between two sweeps of old tombstones and tokens.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Pause before events are followed again after the store failed.
 const EVENTS_PAUSE: Duration = Duration::from_secs(1);
@@ -339,11 +339,14 @@ fn outward_ip() -> IpAddr {
     v4().or_else(|_| v6()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// Removes old tombstones now and then.
+/// Removes old tombstones and tokens now and then.
 async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     loop {
         if let Err(cause) = service.sweep_tombstones().await {
             error!(cause = chain(&cause), "tombstones could not be swept");
+        }
+        if let Err(cause) = service.sweep_tokens().await {
+            error!(cause = chain(&cause), "ended tokens could not be swept");
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}

@@ -7,4 +7,5 @@ mod admitting;
 mod losing_answers;
 mod outbox;
 mod plaintext;
+mod sweeping;
 mod uncertain_commits;
