@@ -169,6 +169,8 @@ impl<'a> Driver<'a> {
                 Action::Connected => self.connected_at = Some(now()),
                 Action::Rejected { url, nonce, refusal } => {
                     let message = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX);
+                    // As the peer repeats it, which may be anything.
+                    let nonce = foreign::quoted(&nonce);
                     warn!(%url, nonce, code = refusal.code.number(), message, "client peer was unable to apply resource");
                 }
                 other => debug!(?other, "an action that this release does not know"),
