@@ -8,6 +8,7 @@
 pub mod cluster;
 pub mod console;
 pub mod eventually;
+pub mod fuzzing;
 pub mod hand;
 pub mod http;
 pub mod leaks;

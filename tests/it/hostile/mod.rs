@@ -1,0 +1,3 @@
+//! What a hostile network and hostile content may not do.
+
+mod replay;
