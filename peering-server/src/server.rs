@@ -109,6 +109,7 @@ pub struct Server {
     _stops: [DropGuard; 2],
 }
 
+#[derive(Clone)]
 enum OpenStore {
     Memory(Arc<MemoryStore>),
     Sqlite(Arc<SqliteStore>),
@@ -119,6 +120,13 @@ impl OpenStore {
         match self {
             Self::Memory(store) => Arc::clone(store) as Arc<dyn Store>,
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Sqlite(store) => store.close().await,
         }
     }
 }
@@ -152,8 +160,18 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start_with(config: Config, sources: Sources) -> Result<Self, StartError> {
+        let store = open_store(&config.store)?;
+        let started = Self::start_over(store.clone(), config, sources).await;
+        if started.is_err() {
+            // A program that ends next would leave SQLite's files behind.
+            store.close().await;
+        }
+        started
+    }
+
+    async fn start_over(store: OpenStore, config: Config, sources: Sources) -> Result<Self, StartError> {
         let Sources { clock, entropy } = sources;
-        let (store, keyring) = open_store(&config.store, &entropy).await?;
+        let keyring = open_keyring(&config.store, &store, &entropy).await?;
         let shared_store = store.shared();
         let cluster =
             Cluster::open(shared_store.as_ref(), &keyring, clock.as_ref(), entropy.as_ref(), &config.datacenter)
@@ -262,10 +280,7 @@ impl Server {
             Ok(Err(cause)) => error!(cause = chain(&cause), "the log of events ended badly"),
             Err(_) => warn!("events were still being logged after {} s; the next start goes on", DRAIN_MAX.as_secs()),
         }
-        match self.store {
-            OpenStore::Memory(_) => {}
-            OpenStore::Sqlite(store) => store.close().await,
-        }
+        self.store.close().await;
     }
 }
 
@@ -274,24 +289,31 @@ fn http_addresses(config: &Config) -> impl Iterator<Item = ListenAddress> + '_ {
     tcp.chain(config.http_unix.iter().cloned().map(ListenAddress::Unix))
 }
 
-/// Opens the store with its keyring. A keyring is made for an empty store only.
-async fn open_store(choice: &StoreChoice, entropy: &Arc<dyn Entropy>) -> Result<(OpenStore, Keyring), StartError> {
+/// Opens the store.
+fn open_store(choice: &StoreChoice) -> Result<OpenStore, StartError> {
     match choice {
-        StoreChoice::Memory => {
-            Ok((OpenStore::Memory(Arc::new(MemoryStore::default())), Keyring::ephemeral(Arc::clone(entropy))))
+        StoreChoice::Memory => Ok(OpenStore::Memory(Arc::new(MemoryStore::default()))),
+        StoreChoice::Sqlite { data_dir, .. } => {
+            let opened = SqliteStore::open(data_dir);
+            let opened = opened.map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
+            Ok(OpenStore::Sqlite(Arc::new(opened)))
         }
-        StoreChoice::Sqlite { data_dir, keyring } => {
-            let opened = SqliteStore::open(data_dir)
-                .map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
-            let is_empty = opened.revision().await? == 0;
-            let ring = match Keyring::open(keyring, Arc::clone(entropy)) {
-                Ok(ring) => ring,
-                Err(KeyringError::Missing { .. }) if is_empty => Keyring::create(keyring, Arc::clone(entropy))?,
-                Err(KeyringError::Missing { .. }) => return Err(StartError::KeyringLost { path: keyring.clone() }),
-                Err(other) => return Err(other.into()),
-            };
-            Ok((OpenStore::Sqlite(Arc::new(opened)), ring))
-        }
+    }
+}
+
+/// Opens the keyring of a store. One is made for an empty store only.
+async fn open_keyring(
+    choice: &StoreChoice,
+    store: &OpenStore,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Keyring, StartError> {
+    let StoreChoice::Sqlite { keyring, .. } = choice else { return Ok(Keyring::ephemeral(Arc::clone(entropy))) };
+    let is_empty = store.shared().revision().await? == 0;
+    match Keyring::open(keyring, Arc::clone(entropy)) {
+        Ok(ring) => Ok(ring),
+        Err(KeyringError::Missing { .. }) if is_empty => Ok(Keyring::create(keyring, Arc::clone(entropy))?),
+        Err(KeyringError::Missing { .. }) => Err(StartError::KeyringLost { path: keyring.clone() }),
+        Err(other) => Err(other.into()),
     }
 }
 

@@ -226,7 +226,7 @@ impl Staging {
         let name = format!(".{:x}.{:x}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let staging = Self(directory.join(name));
         staging.remove();
-        DirBuilder::new().mode(DIRECTORY_MODE).create(&staging.0).map_err(system("create", &staging.0))?;
+        DirBuilder::new().mode(DIRECTORY_MODE).create(&staging.0).map_err(system("make a socket in", directory))?;
         Ok(staging)
     }
 

@@ -33,16 +33,14 @@ impl DataDirectory {
     /// Makes the directory and its files if they are missing, checks their owners and modes, and takes the lock.
     pub(super) fn open(directory: &Path) -> Result<Self, OpenError> {
         make_directory(directory)?;
-        let lock = lock(directory)?;
         let database = directory.join(DATABASE_FILE);
+        // All of them before any is made, so that a refusal leaves the directory as it was.
+        check_if_there(&directory.join(LOCK_FILE))?;
+        check_if_there(&database)?;
         for suffix in COMPANION_SUFFIXES {
-            let companion = directory.join(format!("{DATABASE_FILE}{suffix}"));
-            match companion.metadata() {
-                Ok(metadata) => check_file(&companion, &metadata)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(OpenError::of_io("look at", &companion, error)),
-            }
+            check_if_there(&directory.join(format!("{DATABASE_FILE}{suffix}")))?;
         }
+        let lock = lock(directory)?;
         private_file(&database)?;
         sync_directory(directory)?;
         Ok(Self { database, _lock: lock })
@@ -87,17 +85,20 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
 
 /// Opens a file for writing and makes it, empty, if it is missing: with its mode from the first moment on.
 fn private_file(path: &Path) -> Result<File, OpenError> {
-    // Looked at before it is opened, which fails for a file of somebody else without saying whose it is.
-    match path.metadata() {
-        Ok(metadata) => check_file(path, &metadata)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(OpenError::of_io("look at", path, error)),
-    }
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
     let file = opened.map_err(|error| OpenError::of_io("open", path, error))?;
     let metadata = file.metadata().map_err(|error| OpenError::of_io("look at", path, error))?;
     check_file(path, &metadata)?;
     Ok(file)
+}
+
+/// Looks at a file before it is opened, which fails for one of somebody else without saying whose it is.
+fn check_if_there(path: &Path) -> Result<(), OpenError> {
+    match path.metadata() {
+        Ok(metadata) => check_file(path, &metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(OpenError::of_io("look at", path, error)),
+    }
 }
 
 fn check_directory(path: &Path, metadata: &Metadata) -> Result<(), OpenError> {
