@@ -6,6 +6,8 @@ mod cli;
 mod conformance_doc;
 mod docs;
 mod examples;
+mod faults;
+mod hostile;
 mod http;
 mod scenario;
 mod tidy;

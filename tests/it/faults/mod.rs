@@ -1,0 +1,5 @@
+//! Crashes, disks and cuts.
+
+mod clock;
+mod disk;
+mod samples;
