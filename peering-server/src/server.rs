@@ -160,7 +160,14 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start_with(config: Config, sources: Sources) -> Result<Self, StartError> {
-        let store = open_store(&config.store)?;
+        let store = match &config.store {
+            StoreChoice::Memory => OpenStore::Memory(Arc::new(MemoryStore::default())),
+            StoreChoice::Sqlite { data_dir, .. } => {
+                let opened = SqliteStore::open(data_dir);
+                let opened = opened.map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
+                OpenStore::Sqlite(Arc::new(opened))
+            }
+        };
         let started = Self::start_over(store.clone(), config, sources).await;
         if started.is_err() {
             // A program that ends next would leave SQLite's files behind.
@@ -287,18 +294,6 @@ impl Server {
 fn http_addresses(config: &Config) -> impl Iterator<Item = ListenAddress> + '_ {
     let tcp = config.http_tcp.iter().copied().map(ListenAddress::Tcp);
     tcp.chain(config.http_unix.iter().cloned().map(ListenAddress::Unix))
-}
-
-/// Opens the store.
-fn open_store(choice: &StoreChoice) -> Result<OpenStore, StartError> {
-    match choice {
-        StoreChoice::Memory => Ok(OpenStore::Memory(Arc::new(MemoryStore::default()))),
-        StoreChoice::Sqlite { data_dir, .. } => {
-            let opened = SqliteStore::open(data_dir);
-            let opened = opened.map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
-            Ok(OpenStore::Sqlite(Arc::new(opened)))
-        }
-    }
 }
 
 /// Opens the keyring of a store. One is made for an empty store only.

@@ -162,14 +162,11 @@ async fn of_two_servers_that_start_together_on_one_directory_one_serves() {
     let socket = data.join("api.sock").display().to_string();
     let start = || program().call(server_words(&data)).start();
     let mut both = [start(), start()];
-    let refused = loop {
-        let [one, other] = &mut both;
-        tokio::select! {
-            ended = one.ended() => break (ended, 1),
-            ended = other.ended() => break (ended, 0),
-        }
+    let [one, other] = &mut both;
+    let ((status, text), survivor) = tokio::select! {
+        ended = one.ended() => (ended, 1),
+        ended = other.ended() => (ended, 0),
     };
-    let ((status, text), survivor) = refused;
     let text = text.replace(&data.display().to_string(), "<dir>");
     let expected = format!("{STORE}<dir> is in use by another server: stop that one, or name another data directory\n");
     assert_eq!((status.code(), text), (Some(1), expected));
@@ -319,12 +316,11 @@ async fn a_keyring_that_is_not_the_stores_is_refused() {
 
     for length in [0, 1, good.len() / 2, good.len() - 3] {
         put(&good[..length]);
-        let (lines, column) = (good[..length].split(|byte| *byte == b'\n'), |line: &[u8]| line.len());
-        let at = (lines.clone().count(), lines.last().map_or(0, column));
+        let lines: Vec<&[u8]> = good[..length].split(|byte| *byte == b'\n').collect();
+        let (line, column) = (lines.len(), lines[lines.len() - 1].len());
         let text = format!(
             "{KEYRING}<dir>/keyring is not a keyring: expected an object with `version`, `current` and `keys`, failed at \
-             line {}, column {}; restore it\n",
-            at.0, at.1
+             line {line}, column {column}; restore it\n"
         );
         is_refused(&dir, &dir, &[], &text).await;
     }
@@ -343,7 +339,7 @@ async fn a_keyring_that_is_not_the_stores_is_refused() {
     is_refused(&dir, &dir, &[], &denied("open", "<dir>/keyring")).await;
     set_mode(&ring, 0o600);
     let (home, closed) = place();
-    DirBuilder::new().mode(0).create(&closed).unwrap();
+    DirBuilder::new().mode(0o000).create(&closed).unwrap();
     let hidden = closed.join("keyring").display().to_string();
     is_refused(&dir, &dir, &["-keyring", &hidden], &denied("look at", &hidden)).await;
     set_mode(&closed, 0o700);

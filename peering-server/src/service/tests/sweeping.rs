@@ -13,7 +13,7 @@ use super::bench::{Bench, Operate, refusal};
 use crate::bounds::{ENDED_TOKEN_AGE_MAX, TOMBSTONE_AGE_MAX};
 use crate::clock::Clock;
 use crate::service::Service;
-use crate::store::{Store, Txn, Write, key};
+use crate::store::{Txn, Write, key};
 
 const SECOND: Duration = Duration::from_secs(1);
 

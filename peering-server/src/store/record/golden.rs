@@ -48,10 +48,12 @@ fn from() -> Option<IpAddr> {
     Some("2001:db8::7".parse().unwrap())
 }
 
+type Reads = Box<dyn Fn(&[u8]) -> bool>;
+
 /// A line for a record, and whether the kept line reads as this record.
 struct Sample {
     line: String,
-    reads: Box<dyn Fn(&[u8]) -> bool>,
+    reads: Reads,
 }
 
 fn sample<T: Kept + PartialEq + 'static>(key: &str, value: T) -> Sample {
