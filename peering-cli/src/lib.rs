@@ -27,6 +27,8 @@ mod data_dir;
 mod exit;
 mod gotime;
 mod output;
+#[cfg(feature = "testing")]
+pub mod probe;
 mod world;
 
 use std::ffi::OsString;
@@ -59,15 +61,28 @@ pub fn main() -> ExitCode {
 
 /// Runs one verb on the words after the program's name.
 pub fn run(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Exit {
+    match read(&root(), words, world) {
+        Ok(verb) => finish(dispatch(verb, world), world),
+        Err(exit) => exit,
+    }
+}
+
+/// Describes the command line.
+fn root() -> Command {
     let mut root = Cli::command();
     root.build();
-    let page = |name: &str| help::page(root.find_subcommand(name).unwrap_or(&root));
-    match route::decide(&root, words.into_iter().collect()) {
+    root
+}
+
+/// Reads the words after the program's name. What is no verb to run is answered here.
+fn read(root: &Command, words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Result<Verb, Exit> {
+    let page = |name: &str| help::page(root.find_subcommand(name).unwrap_or(root));
+    Err(match route::decide(root, words.into_iter().collect()) {
         Route::Version => finish(commands::version::print(world), world),
-        Route::RootHelp => finish(print_help(world, &help::page(&root)), world),
+        Route::RootHelp => finish(print_help(world, &help::page(root)), world),
         Route::Help(name) => finish(print_help(world, &page(&name)), world),
         Route::NoVerb => {
-            world.output.message(&help::page(&root));
+            world.output.message(&help::page(root));
             Exit::UnknownCommand
         }
         Route::MisplacedFlags(name) => {
@@ -76,16 +91,16 @@ pub fn run(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> 
             world.output.message(&page(&name));
             Exit::Failure
         }
-        Route::Run(words) => match parse(&root, words.clone()) {
-            Ok(verb) => finish(dispatch(verb, world), world),
+        Route::Run(words) => match parse(root, words.clone()) {
+            Ok(verb) => return Ok(verb),
             Err(error) => {
                 world.output.message(&error.to_string());
                 let verb = words.first().and_then(|word| word.to_str()).and_then(|name| root.find_subcommand(name));
-                world.output.message(&help::flag_list(verb.unwrap_or(&root)));
+                world.output.message(&help::flag_list(verb.unwrap_or(root)));
                 Exit::Failure
             }
         },
-    }
+    })
 }
 
 /// Reads a verb and its flags.

@@ -131,6 +131,17 @@ impl TokenLife {
         }
     }
 
+    /// Returns since when the token has been of no use at `now`, if it is.
+    #[must_use]
+    pub fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match &self.end {
+            Some(TokenEnd::Redeemed { at, .. } | TokenEnd::Superseded { at, .. } | TokenEnd::Revoked { at, .. }) => {
+                Some(*at)
+            }
+            None => self.expires.filter(|expires| *expires <= now),
+        }
+    }
+
     /// Ends the life of an unused token by its use.
     pub fn redeem(&mut self, at: Timestamp, from: Option<IpAddr>) {
         self.end = Some(TokenEnd::Redeemed { at, from });

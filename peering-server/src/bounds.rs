@@ -107,6 +107,8 @@ pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
 pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 /// Most tombstones kept, the newest.
 pub const TOMBSTONES_MAX: usize = 10_000;
+/// Time for which a token is kept after it ended, so that whoever tries it again is told apart in the log.
+pub const ENDED_TOKEN_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 
 #[cfg(test)]
 mod tests {

@@ -37,3 +37,6 @@ pub mod service;
 pub mod socket;
 pub mod store;
 pub mod tls;
+
+#[cfg(feature = "testing")]
+pub use peerstream::probe;

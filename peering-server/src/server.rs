@@ -32,7 +32,7 @@ use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::tls::{ALPN_H2, ServerTls};
 
-/// Pause between two sweeps of old tombstones.
+/// Pause between two sweeps of old tombstones and tokens.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Pause before events are followed again after the store failed.
 const EVENTS_PAUSE: Duration = Duration::from_secs(1);
@@ -64,6 +64,18 @@ pub enum StartError {
     KeyringLost {
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// The keyring is there and is not the one of this store.
+    #[error(
+        "the keyring {} is not the one that this store was made with: put that one back, or name it with -keyring",
+        path.display()
+    )]
+    KeyringForeign {
+        /// The keyring that was opened.
+        path: PathBuf,
+        /// Which key is not on it.
+        #[source]
+        source: KeyringError,
     },
     /// The cluster's identity cannot be read or made.
     #[error("the cluster's identity cannot be used")]
@@ -97,6 +109,7 @@ pub struct Server {
     _stops: [DropGuard; 2],
 }
 
+#[derive(Clone)]
 enum OpenStore {
     Memory(Arc<MemoryStore>),
     Sqlite(Arc<SqliteStore>),
@@ -107,6 +120,13 @@ impl OpenStore {
         match self {
             Self::Memory(store) => Arc::clone(store) as Arc<dyn Store>,
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Sqlite(store) => store.close().await,
         }
     }
 }
@@ -142,12 +162,30 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start_with(config: Config, sources: Sources) -> Result<Self, StartError> {
+        let store = match &config.store {
+            StoreChoice::Memory => OpenStore::Memory(Arc::new(MemoryStore::default())),
+            StoreChoice::Sqlite { data_dir, .. } => {
+                let opened = SqliteStore::open(data_dir);
+                let opened = opened.map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
+                OpenStore::Sqlite(Arc::new(opened))
+            }
+        };
+        let started = Self::start_over(store.clone(), config, sources).await;
+        if started.is_err() {
+            // A program that ends next would leave SQLite's files behind.
+            store.close().await;
+        }
+        started
+    }
+
+    async fn start_over(store: OpenStore, config: Config, sources: Sources) -> Result<Self, StartError> {
         let Sources { clock, entropy, resolver } = sources;
-        let (store, keyring) = open_store(&config.store, &entropy).await?;
+        let keyring = open_keyring(&config.store, &store, &entropy).await?;
         let shared_store = store.shared();
         let cluster =
             Cluster::open(shared_store.as_ref(), &keyring, clock.as_ref(), entropy.as_ref(), &config.datacenter)
-                .await?;
+                .await
+                .map_err(|error| of_cluster(error, &config.store))?;
 
         let authority = Arc::clone(cluster.authority());
         let leaf = LeafKeeper::start(authority, cluster.datacenter().clone(), clock.now())?;
@@ -251,10 +289,7 @@ impl Server {
             Ok(Err(cause)) => error!(cause = chain(&cause), "the log of events ended badly"),
             Err(_) => warn!("events were still being logged after {} s; the next start goes on", DRAIN_MAX.as_secs()),
         }
-        match self.store {
-            OpenStore::Memory(_) => {}
-            OpenStore::Sqlite(store) => store.close().await,
-        }
+        self.store.close().await;
     }
 }
 
@@ -263,24 +298,29 @@ fn http_addresses(config: &Config) -> impl Iterator<Item = ListenAddress> + '_ {
     tcp.chain(config.http_unix.iter().cloned().map(ListenAddress::Unix))
 }
 
-/// Opens the store with its keyring. A keyring is made for an empty store only.
-async fn open_store(choice: &StoreChoice, entropy: &Arc<dyn Entropy>) -> Result<(OpenStore, Keyring), StartError> {
-    match choice {
-        StoreChoice::Memory => {
-            Ok((OpenStore::Memory(Arc::new(MemoryStore::default())), Keyring::ephemeral(Arc::clone(entropy))))
+/// Opens the keyring of a store. One is made for an empty store only.
+async fn open_keyring(
+    choice: &StoreChoice,
+    store: &OpenStore,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Keyring, StartError> {
+    let StoreChoice::Sqlite { keyring, .. } = choice else { return Ok(Keyring::ephemeral(Arc::clone(entropy))) };
+    let is_empty = store.shared().revision().await? == 0;
+    match Keyring::open(keyring, Arc::clone(entropy)) {
+        Ok(ring) => Ok(ring),
+        Err(KeyringError::Missing { .. }) if is_empty => Ok(Keyring::create(keyring, Arc::clone(entropy))?),
+        Err(KeyringError::Missing { .. }) => Err(StartError::KeyringLost { path: keyring.clone() }),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Names the keyring's file where the cluster only knows its keys.
+fn of_cluster(error: ClusterError, choice: &StoreChoice) -> StartError {
+    match (error, choice) {
+        (ClusterError::Keyring(source @ KeyringError::ForeignKey { .. }), StoreChoice::Sqlite { keyring, .. }) => {
+            StartError::KeyringForeign { path: keyring.clone(), source }
         }
-        StoreChoice::Sqlite { data_dir, keyring } => {
-            let opened = SqliteStore::open(data_dir)
-                .map_err(|source| StartError::Open { data_dir: data_dir.clone(), source })?;
-            let is_empty = opened.revision().await? == 0;
-            let ring = match Keyring::open(keyring, Arc::clone(entropy)) {
-                Ok(ring) => ring,
-                Err(KeyringError::Missing { .. }) if is_empty => Keyring::create(keyring, Arc::clone(entropy))?,
-                Err(KeyringError::Missing { .. }) => return Err(StartError::KeyringLost { path: keyring.clone() }),
-                Err(other) => return Err(other.into()),
-            };
-            Ok((OpenStore::Sqlite(Arc::new(opened)), ring))
-        }
+        (error, _) => error.into(),
     }
 }
 
@@ -318,11 +358,14 @@ fn outward_ip() -> IpAddr {
     v4().or_else(|_| v6()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// Removes old tombstones now and then.
+/// Removes old tombstones and tokens now and then.
 async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     loop {
         if let Err(cause) = service.sweep_tombstones().await {
             error!(cause = chain(&cause), "tombstones could not be swept");
+        }
+        if let Err(cause) = service.sweep_tokens().await {
+            error!(cause = chain(&cause), "ended tokens could not be swept");
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}

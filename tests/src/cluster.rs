@@ -1,8 +1,6 @@
 //! A cluster of one server in this process, on free ports of loopback.
 
-use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::eventually::eventually;
 use crate::http::{Answer, Http};
+use crate::site::private_directory;
 
 /// Longest wait for a state: a reconnect begins within 2.2 s, and a busy machine may make anything five times slower.
 pub const STATE_WITHIN: Duration = Duration::from_secs(15);
@@ -45,8 +44,7 @@ impl Cluster {
 
     /// Starts a cluster whose time is this clock's.
     pub async fn start_at(datacenter: &str, clock: &Arc<ManualClock>) -> Self {
-        let sources = Sources { clock: Arc::clone(clock) as _, ..Sources::default() };
-        Self::start_with(config(datacenter), sources, None).await
+        Self::start_with(config(datacenter), sources_at(clock), None).await
     }
 
     /// Starts a cluster that indents every answer, as in development mode.
@@ -57,11 +55,15 @@ impl Cluster {
 
     /// Starts a cluster with a data directory of its own, so that it can be restarted.
     pub async fn start_durable(datacenter: &str) -> Self {
-        let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
+        Self::start_in(datacenter, private_directory(), Sources::default()).await
+    }
+
+    /// Starts a cluster whose data directory is `data` in this one, made or found there.
+    pub async fn start_in(datacenter: &str, directory: TempDir, sources: Sources) -> Self {
         let data_dir = directory.path().join("data");
         let keyring = data_dir.join("keyring");
         let config = Config { store: StoreChoice::Sqlite { data_dir, keyring }, ..config(datacenter) };
-        Self::start_with(config, Sources::default(), Some(directory)).await
+        Self::start_with(config, sources, Some(directory)).await
     }
 
     /// Starts a cluster whose data is kept in this directory, which outlives it.
@@ -182,6 +184,12 @@ pub async fn peer_with(acceptor: &Cluster, dialer: &Cluster, token: &str) {
     assert_eq!(dialer.establish(name, token).await.accepts(), json!({}));
     dialer.reaches(name, "ACTIVE").await;
     acceptor.reaches(dialer.config.datacenter.as_str(), "ACTIVE").await;
+}
+
+/// Returns this clock with the machine's randomness.
+#[must_use]
+pub fn sources_at(clock: &Arc<ManualClock>) -> Sources {
+    Sources { clock: Arc::clone(clock) as _, ..Sources::default() }
 }
 
 fn config(datacenter: &str) -> Config {

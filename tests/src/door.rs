@@ -25,11 +25,17 @@ impl Door {
     /// Finds the way that a token describes.
     #[must_use]
     pub fn of(token: &str) -> Self {
+        Self::at(token, jiff::Timestamp::now())
+    }
+
+    /// As [`Door::of`], for whom it is this time.
+    #[must_use]
+    pub fn at(token: &str, now: jiff::Timestamp) -> Self {
         let claims = token::claims(token);
         let manual = &claims["ManualServerAddresses"][0];
         let address = manual.as_str().or(claims["ServerAddresses"][0].as_str()).unwrap();
         let roots: Vec<&str> = claims["CA"].as_array().unwrap().iter().map(|pem| pem.as_str().unwrap()).collect();
-        let config = client_config(roots, jiff::Timestamp::now).unwrap();
+        let config = client_config(roots, move || now).unwrap();
         let name = ServerName::try_from(claims["ServerName"].as_str().unwrap().to_owned()).unwrap();
         Self { address: address.parse().unwrap(), config: Arc::new(config), name }
     }

@@ -38,7 +38,7 @@ pub struct HandDialer {
 #[derive(Debug)]
 pub struct HandStream {
     frames: Streaming<Frame>,
-    _open: mpsc::Sender<Frame>,
+    open: mpsc::Sender<Frame>,
 }
 
 /// What the acceptor is asked in `ExchangeSecret`.
@@ -114,6 +114,12 @@ impl HandDialer {
     /// Connects to the first address of a token, with its roots and its server name.
     pub async fn with(token: &str) -> Self {
         Self::try_with(token).await.unwrap()
+    }
+
+    /// As [`HandDialer::with`], checking certificates as of this time.
+    pub async fn with_at(token: &str, now: jiff::Timestamp) -> Self {
+        let socket = Door::at(token, now).enter().await.unwrap();
+        Self::over_socket(socket, token).await.unwrap()
     }
 
     /// Connects to an acceptor that may not be there.
@@ -193,7 +199,7 @@ impl HandDialer {
         let codec: ProstCodec<Frame, Frame> = ProstCodec::default();
         let request = Request::new(ReceiverStream::new(frames));
         let answer = timeout(ANSWER_WITHIN, client.streaming(request, path, codec)).await.unwrap()?;
-        let mut stream = HandStream { frames: answer.into_inner(), _open: sender };
+        let mut stream = HandStream { frames: answer.into_inner(), open: sender };
         // The acceptor's first frame says that the secret was accepted, or that there is no peering any more.
         match timeout(ANSWER_WITHIN, stream.frames.message()).await.unwrap()? {
             Some(Frame { terminated: Some(_), .. }) => Err(Status::aborted("the peering is over")),
@@ -224,15 +230,30 @@ impl HandDialer {
 }
 
 impl HandStream {
+    /// Ends our direction, then waits for the stream's end and returns how the acceptor ended it.
+    ///
+    /// # Errors
+    /// The status, unless it is OK.
+    pub async fn hang_up(self) -> Result<(), Status> {
+        let Self { frames, open } = self;
+        drop(open);
+        to_the_end(frames).await
+    }
+
     /// Waits for the stream's end and returns how the acceptor ended it.
     ///
     /// # Errors
     /// The status, unless it is OK.
-    pub async fn end(mut self) -> Result<(), Status> {
-        let end = async {
-            while self.frames.message().await?.is_some() {}
-            Ok(())
-        };
-        timeout(ANSWER_WITHIN, end).await.unwrap()
+    pub async fn end(self) -> Result<(), Status> {
+        let Self { frames, open: _open } = self;
+        to_the_end(frames).await
     }
+}
+
+async fn to_the_end(mut frames: Streaming<Frame>) -> Result<(), Status> {
+    let end = async {
+        while frames.message().await?.is_some() {}
+        Ok(())
+    };
+    timeout(ANSWER_WITHIN, end).await.unwrap()
 }

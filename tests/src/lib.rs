@@ -11,6 +11,7 @@ pub mod console;
 pub mod deceit;
 pub mod door;
 pub mod eventually;
+pub mod fuzzing;
 pub mod h2;
 pub mod hand;
 pub mod http;

@@ -106,6 +106,16 @@ impl Process {
         .await
     }
 
+    /// Waits until the process ends by itself, and returns how and what it wrote on standard error. Safe to drop half-way.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    pub async fn ended(&mut self) -> (ExitStatus, String) {
+        let status = timeout(END_MAX, self.child.wait()).await.unwrap_or_else(|_| panic!("does not end\n{self:?}"));
+        (&mut self.stderr.reader).await.unwrap();
+        (status.unwrap(), self.stderr())
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

@@ -34,6 +34,30 @@ pub enum KeyringError {
         /// Its permission bits.
         found: u32,
     },
+    /// Somebody else has the keyring, and could put another in its place.
+    #[error(
+        "{} belongs to user {found} and the server runs as user {expected}: run the server as user {found}, or name a keyring of its own",
+        path.display()
+    )]
+    WrongOwner {
+        /// The keyring.
+        path: PathBuf,
+        /// Whose it is.
+        found: u32,
+        /// Who runs the server.
+        expected: u32,
+    },
+    /// This user may not do what must be done with the keyring.
+    #[error("could not {operation} {}: give this user the right to, or name another keyring", path.display())]
+    Denied {
+        /// What was attempted.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A newer release wrote the keyring.
     #[error("{} has keyring version {found}, this program knows up to {supported}: run a newer release", path.display())]
     NewerVersion {

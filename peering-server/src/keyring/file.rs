@@ -4,13 +4,14 @@
 //! { "version": 1, "current": "0123456789abcdef", "keys": [ { "id": "0123456789abcdef", "key": "<32 bytes in base64>" } ] }
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -119,7 +120,8 @@ fn encode(keyring: &Keyring) -> io::Result<Zeroizing<Vec<u8>>> {
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
     let malformed = |reason| Err(KeyringError::Malformed { path: path.to_owned(), reason });
     match path.metadata() {
-        Ok(metadata) if metadata.is_file() => {}
+        // Opening somebody else's fails without saying whose it is.
+        Ok(metadata) if metadata.is_file() => check_owner(path, &metadata)?,
         // Opening a pipe would wait for whoever writes to it.
         Ok(_) => return malformed(Malformed::Kind),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -130,6 +132,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
     let mut file = File::open(path).map_err(|source| failed("open", path, source))?;
     // Of the open file, so that what is checked is what is read.
     let metadata = file.metadata().map_err(|source| failed("look at", path, source))?;
+    check_owner(path, &metadata)?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & OTHERS_MODE != 0 {
         return Err(KeyringError::WrongMode { path: path.to_owned(), found: mode });
@@ -165,6 +168,17 @@ fn decode(stored: &Stored) -> Result<(KeyId, Vec<RingKey>), Malformed> {
     }
 }
 
+fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), KeyringError> {
+    let (found, expected) = (metadata.uid(), geteuid().as_raw());
+    if found == expected { Ok(()) } else { Err(KeyringError::WrongOwner { path: path.to_owned(), found, expected }) }
+}
+
 fn failed(operation: &'static str, path: &Path, source: io::Error) -> KeyringError {
-    KeyringError::Io { operation, path: path.to_owned(), source }
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            KeyringError::Denied { operation, path, source }
+        }
+        _ => KeyringError::Io { operation, path, source },
+    }
 }

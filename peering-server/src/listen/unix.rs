@@ -1,15 +1,18 @@
 //! A unix socket that only its owner can open.
 //!
 //! The socket is made in a directory of its own with mode 0700, gets mode 0600 there, and only then takes its place by
-//! a rename. So it is never open to others, not even for an instant, and a stale file is replaced without a gap.
+//! a rename. So it is never open to others, not even for an instant, and a stale file is replaced without a gap. Servers
+//! that start together take turns, or each of them would see the same stale file and replace the other's socket.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
@@ -20,6 +23,10 @@ const SOCKET_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 /// Bits that let others replace what is in a directory.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// Longest wait for others who open a socket in the same directory, each of whom needs a millisecond.
+const TURN_MAX: Duration = Duration::from_secs(5);
+/// Pause between two tries to get the turn.
+const TURN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Says why a unix socket cannot be listened on.
 #[derive(Debug, Error)]
@@ -51,6 +58,23 @@ pub enum UnixSocketError {
         /// Where.
         path: PathBuf,
     },
+    /// Somebody keeps the directory locked.
+    #[error("{} was locked for {} s by another process: stop it or choose another path", directory.display(), TURN_MAX.as_secs())]
+    Locked {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// This user may not do what must be done.
+    #[error("could not {operation} {}: give this user the right to, or choose another path", path.display())]
+    Denied {
+        /// What was tried.
+        operation: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The system refused.
     #[error("could not {operation} {}", path.display())]
     System {
@@ -79,6 +103,8 @@ impl UnixSocket {
     /// # Errors
     /// [`UnixSocketError`]: the directory is writable by others, something else has that name, or a process listens
     /// there. Nothing was changed then.
+    ///
+    /// Blocks while others open sockets in the same directory: call it before serving anybody.
     pub fn bind(path: &Path) -> Result<Self, UnixSocketError> {
         let (Some(directory), Some(_)) = (path.parent(), path.file_name()) else {
             return Err(UnixSocketError::NoFileName { path: path.to_owned() });
@@ -86,6 +112,7 @@ impl UnixSocket {
         // The parent of a bare file name is the empty path.
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         prepare_directory(directory)?;
+        let _turn = turn(directory)?;
         check_place(path)?;
 
         let staging = Staging::make(directory)?;
@@ -127,7 +154,32 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 }
 
 fn system(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> UnixSocketError {
-    move |source| UnixSocketError::System { operation, path: path.to_owned(), source }
+    move |source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                UnixSocketError::Denied { operation, path, source }
+            }
+            _ => UnixSocketError::System { operation, path, source },
+        }
+    }
+}
+
+/// Locks the directory itself, so that no file is left over, until what is returned is dropped.
+fn turn(directory: &Path) -> Result<File, UnixSocketError> {
+    let failed = || system("lock the directory", directory);
+    let opened = File::open(directory).map_err(failed())?;
+    let deadline = Instant::now() + TURN_MAX;
+    loop {
+        match opened.try_lock() {
+            Ok(()) => return Ok(opened),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(TURN_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                return Err(UnixSocketError::Locked { directory: directory.to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed()(error)),
+        }
+    }
 }
 
 fn prepare_directory(directory: &Path) -> Result<(), UnixSocketError> {
@@ -174,7 +226,7 @@ impl Staging {
         let name = format!(".{:x}.{:x}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let staging = Self(directory.join(name));
         staging.remove();
-        DirBuilder::new().mode(DIRECTORY_MODE).create(&staging.0).map_err(system("create", &staging.0))?;
+        DirBuilder::new().mode(DIRECTORY_MODE).create(&staging.0).map_err(system("make a socket in", directory))?;
         Ok(staging)
     }
 
@@ -196,9 +248,15 @@ impl Drop for Staging {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use tempfile::TempDir;
 
     use super::*;
+
+    /// Servers that start at once, and how often: without turns, one round in a few has two winners.
+    const STARTING: usize = 4;
+    const ROUNDS: usize = 50;
 
     fn mode(path: &Path) -> u32 {
         fs::symlink_metadata(path).unwrap().mode() & 0o7777
@@ -240,6 +298,32 @@ mod tests {
         let first = UnixSocket::bind(&path).unwrap();
         assert!(matches!(UnixSocket::bind(&path), Err(UnixSocketError::InUse { .. })));
         assert!(StdUnixStream::connect(first.path()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn of_servers_that_start_together_on_a_stale_socket_one_gets_it() {
+        let runtime = tokio::runtime::Handle::current();
+        for _ in 0..ROUNDS {
+            let directory = TempDir::new().unwrap();
+            let path = directory.path().join("api.sock");
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            let start = Barrier::new(STARTING);
+            let outcomes: Vec<_> = std::thread::scope(|scope| {
+                let bind = || {
+                    let _inside = runtime.enter();
+                    start.wait();
+                    UnixSocket::bind(&path)
+                };
+                let started: Vec<_> = (0..STARTING).map(|_| scope.spawn(bind)).collect();
+                started.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let is_refused = |outcome: &&Result<_, _>| matches!(outcome, Err(UnixSocketError::InUse { .. }));
+            assert_eq!(outcomes.iter().filter(is_refused).count(), STARTING - 1, "{outcomes:?}");
+            let got: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
+            let (client, server) = tokio::join!(UnixStream::connect(&path), got[0].accept());
+            assert!(client.is_ok() && server.is_ok());
+            assert_eq!(entries(directory.path()), 1, "nothing else is left beside it");
+        }
     }
 
     #[tokio::test]

@@ -47,14 +47,14 @@ pub(super) struct Bounded<B> {
 }
 
 #[derive(Debug, Default)]
-struct Meter {
+pub(super) struct Meter {
     prefix: [u8; PREFIX_BYTES],
     prefix_bytes: usize,
     frame_bytes_left: usize,
 }
 
 impl Meter {
-    fn measure(&mut self, mut data: &[u8], opened: &Opened) -> Result<(), FrameTooLong> {
+    pub(super) fn measure(&mut self, mut data: &[u8], opened: &Opened) -> Result<(), FrameTooLong> {
         while !data.is_empty() {
             if self.frame_bytes_left > 0 {
                 let taken = self.frame_bytes_left.min(data.len());

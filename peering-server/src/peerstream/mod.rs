@@ -7,6 +7,7 @@
 //! | `accept` | the service: exchanges and incoming streams |
 //! | `manager`, `dial`, `channel`, `exchange` | outgoing streams and exchanges |
 //! | `driver`, `ends`, `import`, `registry` | what both directions share |
+//! | `probe` | the wire, for tests outside of this crate |
 
 mod accept;
 mod bounded;
@@ -20,6 +21,8 @@ mod entries;
 mod exchange;
 mod import;
 mod manager;
+#[cfg(feature = "testing")]
+pub mod probe;
 mod proto;
 mod registry;
 mod rejections;

@@ -1,23 +1,25 @@
-//! Finishes deletions: what hangs on a peering goes first, its record last.
+//! Finishes deletions: what hangs on a peering goes first, its record last. And sweeps what nobody needs any more.
 
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use peering_core::id::PeeringId;
 use peering_core::peering::{Peering, Stored};
-use peering_core::secrets::{Command, IssuedToken};
+use peering_core::secrets::{Command, IssuedToken, PeeringSecrets};
 
 use tracing::warn;
 
 use super::records::Target;
 use super::{Service, ServiceError};
-use crate::bounds::{COMMIT_ATTEMPTS_MAX, TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
+use crate::bounds::{COMMIT_ATTEMPTS_MAX, ENDED_TOKEN_AGE_MAX, TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
 use crate::causes::chain;
 use crate::store::record::{Tombstone, decode};
 use crate::store::{Commit, Txn, Write, key};
 
 /// Token rows removed in one commit; each takes two operations.
 const TOKEN_ROWS_A_COMMIT: usize = 50;
+/// Tokens read at once when all are looked at.
+const TOKEN_ROWS_A_PAGE: usize = 1_024;
 /// Tombstones read or removed at once.
 const TOMBSTONE_ROWS_A_COMMIT: usize = 100;
 /// Deletions between two sweeps, so that reading all tombstones costs each deletion little.
@@ -63,6 +65,53 @@ impl Service {
             self.sweep_tombstones().await?;
         }
         Ok(())
+    }
+
+    /// Removes tokens that ended long ago. One that a secret in use goes back to is kept as long as that secret.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails.
+    pub(crate) async fn sweep_tokens(&self) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        let mut after: Option<String> = None;
+        loop {
+            let mut gone = Vec::new();
+            let page = self.store.range(key::TOKENS, TOKEN_ROWS_A_PAGE, after.as_deref()).await?;
+            after = page.records.last().map(|record| record.key.clone());
+            for record in page.records {
+                let issued = match decode::<IssuedToken>(&record.key, &record.value) {
+                    Ok(issued) => issued,
+                    Err(cause) => {
+                        warn!(key = record.key, cause = chain(&cause), "a token cannot be read and stays");
+                        continue;
+                    }
+                };
+                let is_old = |at| now.duration_since(at) > ENDED_TOKEN_AGE_MAX;
+                if issued.life.ended_at(now).is_some_and(is_old) && !self.is_named(&issued).await? {
+                    gone.push(Write::Delete(key::token_secret(&issued.secret)));
+                    gone.push(Write::Delete(record.key));
+                }
+            }
+            for writes in gone.chunks(2 * TOKEN_ROWS_A_COMMIT) {
+                let txn = Txn { writes: writes.to_vec(), ..Txn::default() };
+                // What stays because of an unknown outcome is swept next time.
+                let (Commit::Committed(_) | Commit::Conflict | Commit::Unknown) = self.store.commit(txn).await?;
+            }
+            if !page.more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Says whether the secrets of its peering name a token that was read before. An ended token that they do not name
+    /// now is never named again.
+    async fn is_named(&self, issued: &IssuedToken) -> Result<bool, ServiceError> {
+        let secrets_key = key::secrets(&issued.peering);
+        let Some(stored) = self.store.get(&secrets_key).await? else { return Ok(false) };
+        let secrets: PeeringSecrets = decode(&secrets_key, &stored.value)?;
+        let token = issued.life.id();
+        Ok(secrets.establishment.is_some_and(|kept| kept.token == token)
+            || secrets.pending.is_some_and(|pending| pending.token == token))
     }
 
     /// Removes tombstones that are too old or too many, oldest first.

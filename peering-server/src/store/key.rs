@@ -19,6 +19,8 @@ use peering_core::secret::SecretHash;
 
 /// Directory of all peerings.
 pub const PEERINGS: &str = "peerings/";
+/// Directory of the tokens of all peerings.
+pub const TOKENS: &str = "tokens/";
 /// Directory of all tombstones.
 pub const TOMBSTONES: &str = "tombstones/";
 /// Directory of all waiting events.
@@ -49,13 +51,13 @@ pub fn secrets(id: &PeeringId) -> String {
 /// Directory of a peering's tokens.
 #[must_use]
 pub fn tokens(id: &PeeringId) -> String {
-    format!("tokens/{id}/")
+    format!("{TOKENS}{id}/")
 }
 
 /// Key of an issued token.
 #[must_use]
 pub fn token(peering: &PeeringId, token: &TokenId) -> String {
-    format!("tokens/{peering}/{token}")
+    format!("{TOKENS}{peering}/{token}")
 }
 
 /// Key that leads from an establishment secret's hash to its token.

@@ -221,6 +221,9 @@ kept_as_is!(
 );
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -2,21 +2,11 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
 
 use peering_tests::process::Signal;
-use peering_tests::program::Finished;
 use peering_tests::site::{Site, private_directory};
 
-use crate::under_test::program;
-
-/// Starts a server that is not expected to stay, in a directory and with free ports.
-async fn start_in(data_dir: &Path, more: &[&str]) -> Finished {
-    let data_dir = data_dir.display().to_string();
-    #[rustfmt::skip]
-    let words = ["server", "-acl", "off", "-data-dir", &data_dir, "-http-addr", "127.0.0.1:0", "-peer-addr", "127.0.0.1:0"];
-    program().call(words.iter().chain(more)).finish().await.marking(data_dir.clone(), "<dir>")
-}
+use crate::under_test::{program, start_in};
 
 #[tokio::test]
 async fn without_access_control_a_server_starts_only_if_told_so() {

@@ -6,6 +6,7 @@ mod floods;
 mod garbage;
 mod http2;
 mod peers;
+mod replay;
 mod slow;
 mod tokens;
 

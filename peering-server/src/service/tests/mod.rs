@@ -10,4 +10,5 @@ mod losing_answers;
 mod model;
 mod outbox;
 mod plaintext;
+mod sweeping;
 mod uncertain_commits;

@@ -16,6 +16,38 @@ pub enum OpenError {
         /// What was named.
         path: PathBuf,
     },
+    /// Something other than a file has the name of one of ours.
+    #[error("{} is not a file: move it away, or name another data directory", path.display())]
+    NotAFile {
+        /// What has the name.
+        path: PathBuf,
+    },
+    /// Somebody else has the directory, and could put other data into it.
+    #[error(
+        "{} belongs to user {found} and the server runs as user {expected}: run the server as user {found}, or name another data directory",
+        path.display()
+    )]
+    WrongOwner {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: u32,
+        /// Who runs the server.
+        expected: u32,
+    },
+    /// Somebody else has a file in our directory, left by a server that ran as another user.
+    #[error(
+        "{} belongs to user {found} and the server runs as user {expected}: run `chown {expected} {}`",
+        path.display(), path.display()
+    )]
+    WrongFileOwner {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: u32,
+        /// Who runs the server.
+        expected: u32,
+    },
     /// Others on this machine may read or write the data.
     #[error("{} has mode {found:04o}, so that others may use it: run `chmod {expected:o} {}`", path.display(), path.display())]
     WrongMode {
@@ -109,6 +141,7 @@ impl OpenError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotADirectory => Self::NotADirectory { path },
+            io::ErrorKind::IsADirectory => Self::NotAFile { path },
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                 Self::ReadOnly { path, source: Box::new(source) }
             }
@@ -121,7 +154,8 @@ impl OpenError {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged { path, source },
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            // What SQLite cannot open, although we just did, is a log that it may not make or read.
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 Self::ReadOnly { path, source: Box::new(source) }
             }
             _ => Self::Sqlite { operation, path, source },

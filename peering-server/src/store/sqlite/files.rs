@@ -1,9 +1,11 @@
-//! The data directory: made private before SQLite sees it, checked to be private, and locked while it is open.
+//! The data directory: made private before SQLite sees it, checked to be ours and private, and locked while it is open.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
 
 use super::error::OpenError;
 
@@ -28,19 +30,17 @@ pub(super) struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Makes the directory and its files if they are missing, checks their modes, and takes the lock.
+    /// Makes the directory and its files if they are missing, checks their owners and modes, and takes the lock.
     pub(super) fn open(directory: &Path) -> Result<Self, OpenError> {
         make_directory(directory)?;
-        let lock = lock(directory)?;
         let database = directory.join(DATABASE_FILE);
+        // All of them before any is made, so that a refusal leaves the directory as it was.
+        check_if_there(&directory.join(LOCK_FILE))?;
+        check_if_there(&database)?;
         for suffix in COMPANION_SUFFIXES {
-            let companion = directory.join(format!("{DATABASE_FILE}{suffix}"));
-            match companion.metadata() {
-                Ok(metadata) => check_mode(&companion, &metadata, FILE_MODE)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(OpenError::of_io("look at", &companion, error)),
-            }
+            check_if_there(&directory.join(format!("{DATABASE_FILE}{suffix}")))?;
         }
+        let lock = lock(directory)?;
         private_file(&database)?;
         sync_directory(directory)?;
         Ok(Self { database, _lock: lock })
@@ -54,8 +54,12 @@ impl DataDirectory {
 
 fn make_directory(directory: &Path) -> Result<(), OpenError> {
     match directory.metadata() {
-        Ok(metadata) if metadata.is_dir() => check_mode(directory, &metadata, DIRECTORY_MODE),
+        Ok(metadata) if metadata.is_dir() => check_directory(directory, &metadata),
         Ok(_) => Err(OpenError::NotADirectory { path: directory.to_owned() }),
+        // A link that leads nowhere has the name and is nothing.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && directory.is_symlink() => {
+            Err(OpenError::NotADirectory { path: directory.to_owned() })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut builder = DirBuilder::new();
             let made = builder.recursive(true).mode(DIRECTORY_MODE).create(directory);
@@ -84,8 +88,46 @@ fn private_file(path: &Path) -> Result<File, OpenError> {
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
     let file = opened.map_err(|error| OpenError::of_io("open", path, error))?;
     let metadata = file.metadata().map_err(|error| OpenError::of_io("look at", path, error))?;
-    check_mode(path, &metadata, FILE_MODE)?;
+    check_file(path, &metadata)?;
     Ok(file)
+}
+
+/// Looks at a file before it is opened, which fails for one of somebody else without saying whose it is.
+fn check_if_there(path: &Path) -> Result<(), OpenError> {
+    match path.metadata() {
+        Ok(metadata) => check_file(path, &metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(OpenError::of_io("look at", path, error)),
+    }
+}
+
+fn check_directory(path: &Path, metadata: &Metadata) -> Result<(), OpenError> {
+    if let Some((found, expected)) = other_owner(metadata) {
+        return Err(OpenError::WrongOwner { path: path.to_owned(), found, expected });
+    }
+    check_mode(path, metadata, DIRECTORY_MODE)?;
+    // SQLite would find it out too, with less to say.
+    if metadata.permissions().mode() & DIRECTORY_MODE == DIRECTORY_MODE {
+        Ok(())
+    } else {
+        Err(OpenError::of_io("write to", path, io::ErrorKind::PermissionDenied.into()))
+    }
+}
+
+fn check_file(path: &Path, metadata: &Metadata) -> Result<(), OpenError> {
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile { path: path.to_owned() });
+    }
+    if let Some((found, expected)) = other_owner(metadata) {
+        return Err(OpenError::WrongFileOwner { path: path.to_owned(), found, expected });
+    }
+    check_mode(path, metadata, FILE_MODE)
+}
+
+/// Returns the owner and this process's user, if they differ.
+fn other_owner(metadata: &Metadata) -> Option<(u32, u32)> {
+    let (found, expected) = (metadata.uid(), geteuid().as_raw());
+    (found != expected).then_some((found, expected))
 }
 
 fn check_mode(path: &Path, metadata: &Metadata, expected: u32) -> Result<(), OpenError> {

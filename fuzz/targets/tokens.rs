@@ -1,0 +1,5 @@
+//! Peering tokens under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peering_tests::fuzzing::tokens::check(data));

@@ -1,0 +1,5 @@
+//! Words of a command line under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peering_tests::fuzzing::words::check(data));
