@@ -193,4 +193,3 @@ impl BareClient {
         Ok(BareStream { _sender: sender, _answers: answers })
     }
 }
-

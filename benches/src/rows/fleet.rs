@@ -213,8 +213,10 @@ async fn idle(fleet: &Fleet, time: Duration) -> Result<Figure> {
 
 /// Measures lists and generating at both fleets, in turn.
 async fn lists_and_tokens(small: &Fleet, large: &Fleet, requests: usize) -> Result<[Figure; 2]> {
-    let [mut few, mut many] =
-        [Connection::open(http_address(&small.acceptor)?).await?, Connection::open(http_address(&large.acceptor)?).await?];
+    let [mut few, mut many] = [
+        Connection::open(http_address(&small.acceptor)?).await?,
+        Connection::open(http_address(&large.acceptor)?).await?,
+    ];
     let mut samples: [Vec<f64>; 4] = Default::default();
     for number in 0..requests {
         samples[0].push(seconds(list(&mut few)).await?);

@@ -133,11 +133,7 @@ fn apply_all(connection: &Connection, before: Revision, txns: Vec<Txn>) -> rusql
 }
 
 /// Applies each transaction in a savepoint, so that its failure leaves the others alone. An error is one of all of them.
-fn apply_each_alone(
-    transaction: &mut Transaction<'_>,
-    before: Revision,
-    txns: Vec<Txn>,
-) -> rusqlite::Result<Applied> {
+fn apply_each_alone(transaction: &mut Transaction<'_>, before: Revision, txns: Vec<Txn>) -> rusqlite::Result<Applied> {
     let mut applied = Applied::nothing_yet(before, txns.len());
     for txn in txns {
         let savepoint = transaction.savepoint()?;

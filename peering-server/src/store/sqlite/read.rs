@@ -59,7 +59,9 @@ impl Readers {
         operation: &'static str,
         query: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return self.read(operation, query).await };
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return self.read(operation, query).await;
+        };
         let mut loan = self.lend(permit);
         let read = loan.reader.as_mut().map(|reader| query(&mut reader.connection)).ok_or(StoreError::Closed)?;
         read.map_err(|source| backend_error(operation, source))
