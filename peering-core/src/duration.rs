@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::foreign::echo;
+
 /// Nanoseconds in a second, the unit from which Go prints hours, minutes and seconds.
 const SECOND_NANOS: u64 = 1_000_000_000;
 
 /// Largest magnitude while a text is being read: one more than `i64::MAX`, because `-2562047h47m16.854775808s` exists.
 const MAGNITUDE_MAX: u64 = 1 << 63;
 
-/// Says why a text is not a Go duration. The texts are Go's.
+/// Says why a text is not a Go duration. The texts are Go's, with what was given cut at
+/// [`ECHO_BYTES_MAX`](crate::foreign::ECHO_BYTES_MAX).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DurationError {
@@ -66,7 +69,8 @@ impl GoDuration {
     /// # Errors
     /// [`DurationError`] with Go's text for a text outside the grammar or the range.
     pub fn parse(text: &str) -> Result<Self, DurationError> {
-        let invalid = || DurationError::Invalid(text.to_owned());
+        let shown = || echo(text).to_owned();
+        let invalid = || DurationError::Invalid(shown());
         let (is_negative, mut rest) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
             Some(b'+') => (false, &text[1..]),
@@ -98,9 +102,9 @@ impl GoDuration {
                 "s" => SECOND_NANOS,
                 "m" => 60 * SECOND_NANOS,
                 "h" => 3600 * SECOND_NANOS,
-                "" => return Err(DurationError::MissingUnit(text.to_owned())),
+                "" => return Err(DurationError::MissingUnit(shown())),
                 _ => {
-                    return Err(DurationError::UnknownUnit { unit: unit.to_owned(), duration: text.to_owned() });
+                    return Err(DurationError::UnknownUnit { unit: echo(unit).to_owned(), duration: shown() });
                 }
             };
             total = scale(whole, fraction, unit_nanos)
@@ -274,6 +278,16 @@ mod tests {
             ("99999999999999999999s", r#"time: invalid duration "99999999999999999999s""#),
         ] {
             assert_eq!(GoDuration::parse(text).map_err(|e| e.to_string()), Err(error.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_in_the_answer() {
+        use crate::foreign::ECHO_BYTES_MAX;
+
+        for text in ["x", "1", "1x"].map(|begin| format!("{begin}{}", begin.repeat(500_000))) {
+            let answer = GoDuration::parse(&text).unwrap_err().to_string();
+            assert!(answer.len() <= 2 * ECHO_BYTES_MAX + 64, "{} bytes", answer.len());
         }
     }
 

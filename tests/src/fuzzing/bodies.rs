@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::is_fit_to_show;
 
-/// Longest answer to a body that cannot be read: it repeats a key of 1 KiB, with every character escaped.
-const ANSWER_BYTES_MAX: usize = 8 << 10;
+/// Longest answer to a body that cannot be read: it repeats a text of 1 KiB, twice at most, four bytes for each byte.
+const ANSWER_BYTES_MAX: usize = 9 << 10;
 
 /// Keys and pieces of a body.
 pub(super) const WORDS: [&str; 20] = [
