@@ -202,7 +202,11 @@ impl HandDialer {
         let mut stream = HandStream { frames: answer.into_inner(), open: sender };
         // The acceptor's first frame says that the secret was accepted, or that there is no peering any more.
         match timeout(ANSWER_WITHIN, stream.frames.message()).await.unwrap()? {
-            Some(Frame { terminated: Some(_), .. }) => Err(Status::aborted("the peering is over")),
+            // Said in words too, to a dialer that hangs up.
+            Some(Frame { terminated: Some(_), .. }) => match stream.hang_up().await {
+                Err(status) => Err(status),
+                Ok(()) => Err(Status::aborted("the peering is over")),
+            },
             Some(_) => Ok(stream),
             None => Err(Status::cancelled("the stream ended without a frame")),
         }

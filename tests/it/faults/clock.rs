@@ -117,8 +117,7 @@ async fn a_server_that_starts_an_hour_before_its_last_end_has_everything() {
     again.open(&secret).await.unwrap();
 
     // What was deleted in the future is deleted.
-    let refused =
-        HandDialer::with(&deleted_token).await.open(&deleted_secret).await.unwrap().hang_up().await.unwrap_err();
+    let refused = HandDialer::with(&deleted_token).await.open(&deleted_secret).await.unwrap_err();
     assert_eq!(refused.code(), Code::Aborted, "{refused}");
     // A token from the future works, and so does what supersedes it.
     let newer = acceptor.generate("unused").await;

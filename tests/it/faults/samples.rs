@@ -229,8 +229,7 @@ async fn is_used(home: TempDir, sample: &Sample) {
     for name in ["unused", "redeemed", "used"] {
         cluster.reaches(name, "ACTIVE").await;
     }
-    let gone = hand(&sample.deleted.0).await.open(&sample.deleted.1).await.unwrap();
-    let gone = gone.hang_up().await.unwrap_err();
+    let gone = hand(&sample.deleted.0).await.open(&sample.deleted.1).await.unwrap_err();
     assert_eq!((gone.code(), gone.message().starts_with("peering is marked as deleted")), (Code::Aborted, true));
 
     // And it goes on from there.
