@@ -1,6 +1,6 @@
 //! Prints one table of figures; each row stands beside its limit, measured in the same run.
 //!
-//! `cargo run --release -p peering-benches` runs every row; names of rows run only those, and `-quick` runs each with
+//! `cargo run --release -p peering-benches` runs every row; names of rows run only those, and `--quick` runs each with
 //! small numbers, to see that it runs at all. What the figures mean is written in `docs/performance.md`.
 
 mod bare;

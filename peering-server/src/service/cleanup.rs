@@ -104,11 +104,18 @@ impl Service {
     }
 
     /// Says whether the secrets of its peering name a token that was read before. An ended token that they do not name
-    /// now is never named again.
+    /// now is never named again. Secrets that cannot be read may name it.
     async fn is_named(&self, issued: &IssuedToken) -> Result<bool, ServiceError> {
         let secrets_key = key::secrets(&issued.peering);
         let Some(stored) = self.store.get(&secrets_key).await? else { return Ok(false) };
-        let secrets: PeeringSecrets = decode(&secrets_key, &stored.value)?;
+        let secrets = match decode::<PeeringSecrets>(&secrets_key, &stored.value) {
+            Ok(secrets) => secrets,
+            Err(cause) => {
+                // One damaged record must not keep the tokens of all others.
+                warn!(key = secrets_key, cause = chain(&cause), "secrets cannot be read, so their tokens stay");
+                return Ok(true);
+            }
+        };
         let token = issued.life.id();
         Ok(secrets.establishment.is_some_and(|kept| kept.token == token)
             || secrets.pending.is_some_and(|pending| pending.token == token))

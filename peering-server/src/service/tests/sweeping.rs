@@ -113,6 +113,27 @@ async fn a_token_that_cannot_be_read_stays_and_keeps_no_other_from_going() {
 }
 
 #[tokio::test]
+async fn secrets_that_cannot_be_read_keep_their_own_tokens_alone() {
+    let bench = Bench::new("dc1");
+    let service = bench.service().await;
+    let mut peerings = Vec::new();
+    for name in ["one", "two", "three"] {
+        service.token(name).await.unwrap();
+        peerings.push(PeeringId::parse(&service.token(name).await.unwrap().peer_id).unwrap());
+    }
+    // Whichever comes first in the order of the keys.
+    let damaged = peerings.iter().min_by_key(|id| key::tokens(id)).unwrap();
+    let txn = Txn { writes: vec![Write::Put(key::secrets(damaged), b"{".to_vec())], ..Txn::default() };
+    let _ = service.store.commit(txn).await.unwrap();
+    bench.clock.advance(std(ENDED_TOKEN_AGE_MAX) + SECOND);
+    service.sweep_tokens().await.unwrap();
+    for id in &peerings {
+        let left = rows(&service, &key::tokens(id)).await;
+        assert_eq!(left, if id == damaged { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
 async fn a_tombstone_goes_after_its_time_and_survives_a_clock_that_was_set_back() {
     let bench = Bench::new("dc1");
     let service = bench.service().await;

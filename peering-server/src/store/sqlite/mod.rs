@@ -7,7 +7,7 @@
 //! | `schema` | tables, version, settings of a connection |
 //! | `write` | the thread that commits, several transactions with one sync |
 //! | `group` | such a group of transactions, up to its COMMIT, and what became of it |
-//! | `read` | connections that read on blocking threads |
+//! | `read` | connections that read: one record on the calling thread, ranges on blocking threads |
 
 mod error;
 mod files;
