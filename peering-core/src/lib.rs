@@ -32,3 +32,4 @@ pub mod secrets;
 pub mod token;
 pub mod transition;
 pub mod trust;
+mod wiped;

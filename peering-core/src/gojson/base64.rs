@@ -6,7 +6,8 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use zeroize::Zeroizing;
+
+use crate::wiped::Wiped;
 
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -21,14 +22,14 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Decodes, or returns the offset that Go names.
-pub(crate) fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, usize> {
+pub(crate) fn decode(text: &str) -> Result<Wiped, usize> {
     if let Ok(bytes) = ENGINE.decode(text) {
-        return Ok(Zeroizing::new(bytes));
+        return Ok(Wiped::new(bytes));
     }
     if text.contains(is_line_break) {
-        let one_line = Zeroizing::new(text.replace(is_line_break, ""));
-        if let Ok(bytes) = ENGINE.decode(one_line.as_bytes()) {
-            return Ok(Zeroizing::new(bytes));
+        let one_line = Wiped::new(text.replace(is_line_break, "").into_bytes());
+        if let Ok(bytes) = ENGINE.decode(&*one_line) {
+            return Ok(Wiped::new(bytes));
         }
     }
     Err(offset(text.as_bytes()))

@@ -26,6 +26,7 @@ mod write;
 pub use error::{JsonError, Place, SyntaxError, TypeError};
 pub use quote::go_quoted;
 pub(crate) use read::{Slot, Struct, decode_first, unmarshal};
+pub(crate) use write::to_vec;
 pub use write::{to_string, to_string_pretty};
 
 /// How much of a text is read, and how its end is reported.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
 use super::error::DecodeError;
 use super::wire::{Read, Written};
 use crate::gojson::{self, base64};
 use crate::remote::RemoteInfo;
 use crate::secret::EstablishmentSecret;
+use crate::wiped::Wiped;
 
 /// Most bytes in the text of a token. A real one has 1 to 4 KiB; [`CA_ENTRIES_MAX`](super::CA_ENTRIES_MAX) large
 /// certificates and all addresses fit many times over.
@@ -62,13 +62,13 @@ impl PeeringToken {
     /// See `examples/token.rs`.
     #[must_use]
     pub fn encode(&self) -> String {
-        base64::encode(self.to_json().as_bytes())
+        base64::encode(&self.to_json())
     }
 
-    fn to_json(&self) -> Zeroizing<String> {
+    fn to_json(&self) -> Wiped {
         #[expect(clippy::unwrap_used, reason = "texts, lists of texts and maps of texts always print")]
-        let json = gojson::to_string(&Written::of(self)).unwrap();
-        Zeroizing::new(json)
+        let json = gojson::to_vec(&Written::of(self)).unwrap();
+        Wiped::new(json)
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     fn tokens_of_consul_are_read_and_written_back_to_the_byte() {
         for Sample { text, json } in samples::ALL {
             let token = UnverifiedToken::decode(text).unwrap().into_claims();
-            assert_eq!(*token.to_json(), *json);
+            assert_eq!(*token.to_json(), *json.as_bytes());
             assert_eq!(token.encode(), text);
         }
     }
@@ -147,7 +147,7 @@ mod tests {
                     token.token_id = None;
                     token.meta.clear();
                     token.expires_at = None;
-                    assert_eq!(*token.to_json(), value.unwrap(), "{shown}");
+                    assert_eq!(*token.to_json(), *value.unwrap().as_bytes(), "{shown}");
                 }
                 (Err(ours), Some(theirs)) => assert_eq!(ours.to_string(), theirs, "{shown}"),
                 (ours, theirs) => panic!("{shown}: {ours:?}, Go says {theirs:?}"),
@@ -164,7 +164,7 @@ mod tests {
         token.expires_at = Some("2030-01-02T03:04:05.678Z".parse().unwrap());
         let ours = r#","PeerName":"cluster-02","TokenID":"11111111-2222-3333-4444-555555555555","Meta":{"a":"1","b":"2"},"ExpiresAt":"2030-01-02T03:04:05Z"}"#;
         let consuls = samples::PLAINTEXT.json.strip_suffix('}').unwrap();
-        assert_eq!(*token.to_json(), format!("{consuls}{ours}"));
+        assert_eq!(*token.to_json(), *format!("{consuls}{ours}").as_bytes());
     }
 
     #[test]

@@ -56,6 +56,5 @@ fn contents(mut body: &str) -> Option<Vec<u8>> {
     {
         body = rest;
     }
-    let mut bytes = base64::decode(&body.replace([' ', '\t'], "")).ok()?;
-    Some(std::mem::take(&mut *bytes))
+    Some(base64::decode(&body.replace([' ', '\t'], "")).ok()?.to_vec())
 }
