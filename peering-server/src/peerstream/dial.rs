@@ -8,7 +8,7 @@ use peering_core::id::PeeringId;
 use peering_core::peerstream::{JITTER_MAX, Open, PEER_MESSAGE_CHARS_MAX, Redial, Refusal, Session, StatusCode};
 use peering_core::remote::RemoteInfo;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tracing::{info, warn};
@@ -104,7 +104,10 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
     };
     let service = &shared.service;
     // On the heap while it lasts: the loop would keep room for a handshake all its life.
-    let dial = Box::pin(channel::open(&shared.dialer, &shared.clock, &target.dialed, &target.roots, address));
+    let dial = Box::pin(async {
+        sleep_until(shared.pace.dial_at(driver::now()).into()).await;
+        channel::open(&shared.dialer, &shared.clock, &target.dialed, &target.roots, address).await
+    });
     let mut client = match over.run_until_cancelled(dial).await {
         None => return called_off(),
         Some(Ok(client)) => client,

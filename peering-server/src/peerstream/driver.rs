@@ -22,6 +22,7 @@ use tracing::{debug, error};
 
 use super::ends::{Arrived, Inbound, Outbound, Waiting};
 use super::import;
+use super::pace::Pace;
 use super::proto::peerstream::ReplicationMessage;
 use super::registry::{Note, Place};
 use super::rejections::Rejections;
@@ -78,6 +79,7 @@ pub(super) struct Outcome {
 pub(super) struct Tools<'a> {
     pub(super) service: &'a Service,
     pub(super) board: &'a StreamBoard,
+    pub(super) pace: &'a Pace,
     /// The server stops.
     pub(super) stop: &'a CancellationToken,
 }
@@ -234,7 +236,8 @@ impl<'a> Driver<'a> {
             }
             unsent.give_up
         });
-        self.session.next_deadline().into_iter().chain(give_up).min()
+        let due = self.session.next_deadline().map(|at| self.tools.pace.on_beat(at, now()));
+        due.into_iter().chain(give_up).min()
     }
 
     fn on_deadline(&mut self) {

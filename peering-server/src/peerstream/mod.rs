@@ -21,6 +21,7 @@ mod entries;
 mod exchange;
 mod import;
 mod manager;
+mod pace;
 #[cfg(feature = "testing")]
 pub mod probe;
 mod proto;
@@ -47,6 +48,7 @@ use crate::service::status::StreamBoard;
 use accept::Acceptor;
 pub(crate) use edge::PeerEdge;
 pub(crate) use exchange::GrpcExchange;
+use pace::Pace;
 use registry::Registry;
 
 /// What the streams of a server share.
@@ -54,6 +56,7 @@ pub(crate) struct Shared {
     service: Arc<Service>,
     board: Arc<StreamBoard>,
     registry: Registry,
+    pace: Pace,
     dialer: Dialer,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -63,7 +66,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     fn tools(&self) -> driver::Tools<'_> {
-        driver::Tools { service: &self.service, board: &self.board, stop: &self.stop }
+        driver::Tools { service: &self.service, board: &self.board, pace: &self.pace, stop: &self.stop }
     }
 }
 
@@ -85,8 +88,8 @@ impl PeerStreams {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { service, board, dialer, clock, entropy } = parts;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let registry = Registry::default();
-        Self { shared: Arc::new(Shared { service, board, registry, dialer, clock, entropy, tasks, stop }) }
+        let (registry, pace) = (Registry::default(), Pace::new(driver::now()));
+        Self { shared: Arc::new(Shared { service, board, registry, pace, dialer, clock, entropy, tasks, stop }) }
     }
 
     /// Returns the service of the peer listener.

@@ -13,6 +13,7 @@ use crate::http::body;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
 use crate::http::{App, to_its_end};
+use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::peerings::TokenRequest;
 
@@ -40,7 +41,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
         external_addresses: wanted.server_external_addresses,
         ttl,
     })?;
-    app.service.require(&asked.actor, Action::PeeringWrite).await?;
+    app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
     let warnings = app.service.address_warnings(checked.external_addresses());
     let service = Arc::clone(&app.service);
     let peering_token = to_its_end(async move { service.generate_token(checked).await }).await?;

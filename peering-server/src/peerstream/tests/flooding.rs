@@ -18,6 +18,7 @@ use tonic_prost::ProstDecoder;
 use super::home::Home;
 use crate::peerstream::driver::{self, Driver, Tools};
 use crate::peerstream::ends::{Inbound, Outbound};
+use crate::peerstream::pace::Pace;
 use crate::peerstream::proto::peerstream::replication_message::{Heartbeat, Payload};
 use crate::service::status::StreamBoard;
 
@@ -52,7 +53,8 @@ async fn a_flood_of_frames_stops_neither_our_heartbeats_nor_the_time_of_the_peer
     let (outbound, mut frames) = Outbound::of_dialer();
     let driving = tokio::spawn(async move {
         let (board, stop) = (StreamBoard::new("s1"), CancellationToken::new());
-        let tools = Tools { service: &service, board: &board, stop: &stop };
+        let pace = Pace::new(driver::now());
+        let tools = Tools { service: &service, board: &board, pace: &pace, stop: &stop };
         let open = Open { peer_id: "x".into(), secret: StreamSecret::from_text("x"), remote: RemoteInfo::default() };
         let session = Session::dial(open, Offer::default(), driver::now());
         let decoder = ProstDecoder::default();
