@@ -9,9 +9,9 @@ use super::schema::read_revision;
 use crate::store::feed::Changes;
 use crate::store::{Commit, Event, Precondition, Record, Revision, StoreError, Txn, top_directory};
 
-const MODIFIED: &str = "SELECT modified FROM record WHERE key = ?1";
-const CREATED: &str = "SELECT created FROM record WHERE key = ?1";
-const INSERT: &str = "INSERT INTO record (key, value, created, modified) VALUES (?1, ?2, ?3, ?3)";
+const FIND: &str = "SELECT created, modified FROM record WHERE key = ?1";
+const INSERT: &str = "INSERT INTO record (key, value, created, modified) VALUES (?1, ?2, ?3, ?3)
+    ON CONFLICT (key) DO NOTHING";
 const UPDATE: &str = "UPDATE record SET value = ?2, modified = ?3 WHERE key = ?1";
 const DELETE: &str = "DELETE FROM record WHERE key = ?1";
 const DIRECTORY: &str = "INSERT INTO directory (name, revision) VALUES (?1, ?2)
@@ -152,45 +152,61 @@ fn apply_each_alone(transaction: &mut Transaction<'_>, before: Revision, txns: V
     Ok(applied)
 }
 
+/// The revisions at which a record was made and last changed.
+type Found = Option<(Revision, Revision)>;
+
 /// Applies one transaction. Returns its events, or `None`, with nothing written, if a precondition does not hold.
 fn apply(connection: &Connection, txn: Txn, revision: Revision) -> rusqlite::Result<Option<Vec<Event>>> {
+    let mut known = Vec::with_capacity(txn.preconditions.len());
     for precondition in &txn.preconditions {
-        if !holds(connection, precondition)? {
+        let (Precondition::Absent(key) | Precondition::Unchanged(key, _)) = precondition;
+        let found = find(connection, key)?;
+        if !holds(precondition, found) {
             return Ok(None);
         }
+        known.push((key.clone(), found));
     }
     let mut events = Vec::new();
     for (key, value) in txn.into_changes() {
-        events.extend(change(connection, key, value, revision)?);
+        // What was looked up for a precondition need not be looked up again.
+        let found = known.iter().find_map(|(of, found)| if *of == key { *found } else { None });
+        events.extend(change(connection, key, value, found, revision)?);
     }
     Ok(Some(events))
 }
 
-fn holds(connection: &Connection, precondition: &Precondition) -> rusqlite::Result<bool> {
-    let modified = |key: &str| -> rusqlite::Result<Option<Revision>> {
-        connection.prepare_cached(MODIFIED)?.query_row([key], |row| row.get(0)).optional()
-    };
-    match precondition {
-        Precondition::Absent(key) => Ok(modified(key)?.is_none()),
-        Precondition::Unchanged(key, revision) => Ok(modified(key)? == Some(*revision)),
+fn find(connection: &Connection, key: &str) -> rusqlite::Result<Found> {
+    connection.prepare_cached(FIND)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+fn holds(precondition: &Precondition, found: Found) -> bool {
+    match (precondition, found) {
+        (Precondition::Absent(_), found) => found.is_none(),
+        (Precondition::Unchanged(_, revision), found) => found.is_some_and(|(_, modified)| modified == *revision),
     }
 }
 
-/// Changes one record; `None` if there was nothing to delete.
+/// Changes one record, perhaps `found` before; `None` if there was nothing to delete.
 fn change(
     connection: &Connection,
     key: String,
     value: Option<Vec<u8>>,
+    mut found: Found,
     revision: Revision,
 ) -> rusqlite::Result<Option<Event>> {
     let Some(value) = value else {
         let deleted = connection.prepare_cached(DELETE)?.execute([&key])?;
         return Ok((deleted > 0).then_some(Event::Delete(key, revision)));
     };
-    let found = connection.prepare_cached(CREATED)?.query_row([&key], |row| row.get(0)).optional()?;
-    let statement = if found.is_some() { UPDATE } else { INSERT };
-    connection.prepare_cached(statement)?.execute(params![key, value, revision])?;
-    let created = found.unwrap_or(revision);
+    // Most records that nobody looked for are new.
+    if found.is_none() {
+        let inserted = connection.prepare_cached(INSERT)?.execute(params![key, value, revision])?;
+        found = if inserted == 0 { find(connection, &key)? } else { None };
+    }
+    if found.is_some() {
+        connection.prepare_cached(UPDATE)?.execute(params![key, value, revision])?;
+    }
+    let created = found.map_or(revision, |(created, _)| created);
     Ok(Some(Event::Put(Record { key, value, created, modified: revision })))
 }
 
