@@ -26,6 +26,8 @@ const AT_ONCE: usize = 16;
 const ACTIVE_WITHIN: Duration = Duration::from_secs(120);
 /// How long memory is left to settle: connections of exchanges end, buffers are given back.
 const SETTLE: Duration = Duration::from_secs(15);
+/// The same for bare streams.
+const BARE_SETTLE: Duration = Duration::from_secs(1);
 
 /// An acceptor and a dialer, processes of their own, with some peerings between them.
 struct Fleet {
@@ -44,16 +46,16 @@ pub(crate) async fn measure(sizes: &Sizes) -> Result<Vec<Figure>> {
     let mut large = Fleet::start(many).await?;
     sleep(SETTLE).await;
     let mut figures = Vec::new();
-    let bare_few = bare_kib_per_stream(few).await?;
-    let bare_many = bare_kib_per_stream(many).await?;
-    figures.push(memory(&small, bare_few, "")?);
-    figures.push(memory(&large, bare_many, "")?);
+    let bare_few = bare_memory(few).await?;
+    let bare_many = bare_memory(many).await?;
+    figures.push(memory(&small, bare_few.fresh_kib, "")?);
+    figures.push(memory(&large, bare_many.fresh_kib, "")?);
     figures.push(idle(&large, sizes.idle).await?);
     figures.extend(lists_and_tokens(&small, &large, sizes.requests).await?);
     let ready_after = large.restart_acceptor().await?;
     large.restart_dialer().await?;
     sleep(SETTLE).await;
-    figures.push(memory(&large, bare_many, ", after a full resync")?);
+    figures.push(memory(&large, bare_many.anew_kib, ", after a full resync")?);
     figures.push(Figure {
         what: format!("start of `peering server` to ready, {many} stored peerings"),
         ours: shown(ready_after.as_secs_f64()),
@@ -176,23 +178,34 @@ fn memory(fleet: &Fleet, bare_kib: f64, when: &str) -> Result<Figure> {
     })
 }
 
-/// Measures the memory of a process that holds so many streams and does nothing else.
-async fn bare_kib_per_stream(count: usize) -> Result<f64> {
+/// Memory of a process that holds streams and does nothing else, for each stream.
+struct BareMemory {
+    fresh_kib: f64,
+    /// After all streams ended and as many came anew: what was once touched stays resident.
+    anew_kib: f64,
+}
+
+async fn bare_memory(count: usize) -> Result<BareMemory> {
     let directory = private_directory();
     let root = directory.path().join("root.pem");
     let mut server = Running::start(Role::BareStream, [&root], &directory.path().join("bare.log")).await?;
     let address = server.line.rsplit(' ').next().context("no address")?.parse()?;
     let client = BareClient::new(address, &tokio::fs::read_to_string(root).await?)?;
     let empty_kib = resident_kib(server.id()?)?;
-    let mut streams = Vec::new();
-    for _ in 0..count {
-        streams.push(client.stream().await?);
+    let mut measured = [0.0; 2];
+    for each_kib in &mut measured {
+        let mut streams = Vec::new();
+        for _ in 0..count {
+            streams.push(client.stream().await?);
+        }
+        sleep(BARE_SETTLE).await;
+        *each_kib = resident_kib(server.id()?)?.saturating_sub(empty_kib) as f64 / count as f64;
+        drop(streams);
+        sleep(BARE_SETTLE).await;
     }
-    sleep(Duration::from_secs(1)).await;
-    let each_kib = resident_kib(server.id()?)?.saturating_sub(empty_kib) as f64 / count as f64;
-    drop(streams);
     server.stop().await?;
-    Ok(each_kib)
+    let [fresh_kib, anew_kib] = measured;
+    Ok(BareMemory { fresh_kib, anew_kib })
 }
 
 /// Measures the processor time of the acceptor when nothing happens but heartbeats.
