@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use super::{Service, ServiceError};
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -12,7 +14,7 @@ pub struct Actor {
     pub source: Option<std::net::IpAddr>,
 }
 
-/// What is asked for.
+/// What is asked for, in the words of Consul's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -20,8 +22,20 @@ pub enum Action {
     PeeringRead,
     /// Make, use or delete peerings.
     PeeringWrite,
-    /// See that the server is there.
-    StatusRead,
+    /// See what is exported.
+    MeshRead,
+    /// Change what is exported.
+    MeshWrite,
+    /// See what operates the cluster.
+    OperatorRead,
+    /// Change what operates the cluster.
+    OperatorWrite,
+    /// See how this server is set up, and its metrics.
+    AgentRead,
+    /// See tokens and policies.
+    AclRead,
+    /// Change tokens and policies.
+    AclWrite,
 }
 
 /// The answer when an action is not allowed.
@@ -41,14 +55,14 @@ pub enum Access {
     Off,
 }
 
-impl Access {
-    /// Decides whether an actor may do something.
+impl Service {
+    /// Sees to it that an actor may do something.
     ///
     /// # Errors
-    /// [`Denied`] if not.
-    pub const fn decide(&self, _actor: &Actor, _action: Action) -> Result<(), Denied> {
-        match self {
-            Self::Off => Ok(()),
+    /// [`ServiceError::Denied`] if not.
+    pub async fn require(&self, _actor: &Actor, _action: Action) -> Result<(), ServiceError> {
+        match self.access {
+            Access::Off => Ok(()),
         }
     }
 }

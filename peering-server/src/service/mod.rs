@@ -100,12 +100,6 @@ impl Service {
         }
     }
 
-    /// Returns who may do what.
-    #[must_use]
-    pub const fn access(&self) -> &Access {
-        &self.access
-    }
-
     /// Returns who we are.
     #[must_use]
     pub const fn cluster(&self) -> &Cluster {

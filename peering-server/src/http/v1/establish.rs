@@ -11,7 +11,6 @@ use crate::http::body;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
 use crate::http::{App, to_its_end};
-use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::establish::EstablishRequest;
 
@@ -29,7 +28,7 @@ pub(crate) async fn establish(State(app): State<Arc<App>>, request: Request) -> 
     asked.refuse_partition()?;
     let request = EstablishRequest { name: wanted.peer_name, token: wanted.peering_token, meta: wanted.meta };
     let checked = app.service.check_establish(request)?;
-    app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
+    app.service.require(&asked.actor, Action::PeeringWrite).await?;
     let service = Arc::clone(&app.service);
     to_its_end(async move { service.establish(checked).await }).await?;
     Ok(answer::json(&app, &asked, &serde_json::Map::new()))

@@ -10,7 +10,6 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
-use crate::service::ServiceError;
 use crate::service::access::Action;
 
 pub(crate) async fn read(
@@ -20,7 +19,7 @@ pub(crate) async fn read(
 ) -> Result<Response, HttpError> {
     let asked = Asked::of(&request.into_parts().0);
     asked.refuse_partition()?;
-    app.service.access().decide(&asked.actor, Action::PeeringRead).map_err(ServiceError::from)?;
+    app.service.require(&asked.actor, Action::PeeringRead).await?;
     let found = app.service.read_peering(&name).await?;
     let response = answer::json(&app, &asked, &render::peering(&found.value));
     Ok(answer::with_index(response, found.index))
@@ -33,7 +32,7 @@ pub(crate) async fn delete(
 ) -> Result<Response, HttpError> {
     let asked = Asked::of(&request.into_parts().0);
     asked.refuse_partition()?;
-    app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
+    app.service.require(&asked.actor, Action::PeeringWrite).await?;
     app.service.delete_peering(&name).await?;
     Ok(answer::empty())
 }

@@ -11,13 +11,12 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
-use crate::service::ServiceError;
 use crate::service::access::Action;
 
 pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
     let asked = Asked::of(&request.into_parts().0);
     asked.refuse_partition()?;
-    app.service.access().decide(&asked.actor, Action::PeeringRead).map_err(ServiceError::from)?;
+    app.service.require(&asked.actor, Action::PeeringRead).await?;
     let listed = app.service.list_peerings().await?;
     let peerings: Vec<Peering> = listed.value.iter().map(render::peering).collect();
     Ok(answer::with_index(answer::json(&app, &asked, &peerings), listed.index))

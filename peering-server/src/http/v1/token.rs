@@ -13,7 +13,6 @@ use crate::http::body;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
 use crate::http::{App, to_its_end};
-use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::peerings::TokenRequest;
 
@@ -41,7 +40,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
         external_addresses: wanted.server_external_addresses,
         ttl,
     })?;
-    app.service.access().decide(&asked.actor, Action::PeeringWrite).map_err(ServiceError::from)?;
+    app.service.require(&asked.actor, Action::PeeringWrite).await?;
     let warnings = app.service.address_warnings(checked.external_addresses());
     let service = Arc::clone(&app.service);
     let peering_token = to_its_end(async move { service.generate_token(checked).await }).await?;
