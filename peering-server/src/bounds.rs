@@ -50,7 +50,8 @@ pub const HTTP_CONNECTIONS_MAX: usize = 8_192;
 
 /// Longest TLS handshake on a listener; a slow link needs three round trips.
 pub const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// Longest wait for a complete request head, the wait between two requests included.
+/// Longest wait for a complete request head, the wait between two requests included. It begins when the answer before it
+/// was sent.
 pub const REQUEST_HEAD_MAX: Duration = Duration::from_secs(10);
 /// Longest arrival of the body of an HTTP request; later is answered 408. The largest body takes a link of 280 kbit/s,
 /// and a slower client would hold a place that others need.
@@ -58,6 +59,9 @@ pub const REQUEST_BODY_MAX: Duration = Duration::from_secs(30);
 /// Longest time of a peer connection without an accepted Open, whatever else is asked on it. A dialer needs one exchange
 /// and one Open, at most [`EXCHANGE_MAX`] each; a stranger could otherwise keep its place by calls that are refused.
 pub const STRANGER_MAX: Duration = Duration::from_secs(60);
+/// Longest time in which nothing of an answer that waits to be sent leaves us; its reader is cut then. The system's
+/// buffer counts as having left, so a reader who pauses for less loses nothing, however long the answer is.
+pub const ANSWER_STALL_MAX: Duration = Duration::from_secs(60);
 /// Most bytes in the head of an HTTP/1.1 request: Consul's headers are small, and a proxy may add cookies.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
 /// Pause of an accept loop after an error such as "too many open files", which a retry at once would only repeat.

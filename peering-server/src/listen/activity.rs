@@ -1,4 +1,4 @@
-//! Counts what is in progress on a connection, and waits until for a while nothing was.
+//! Counts what is in progress on a connection, and waits until for a while nothing was, or nothing moved.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// A count of one kind of thing on one connection: requests, or streams whose Open was accepted.
+/// A count of one kind of thing on one connection: requests, pieces of answers that wait to be sent, or streams whose
+/// Open was accepted.
 #[derive(Debug, Clone)]
 pub(super) struct Activity(Arc<watch::Sender<usize>>);
 
@@ -23,15 +24,24 @@ impl Activity {
 
     /// Waits until nothing was in progress for this long.
     pub(super) async fn idle_for(&self, idle: Duration) {
+        self.unchanged_for(idle, |count| count == 0).await;
+    }
+
+    /// Waits until something was in progress for this long, and nothing of it began, moved or ended.
+    pub(super) async fn stalled_for(&self, stalled: Duration) {
+        self.unchanged_for(stalled, |count| count > 0).await;
+    }
+
+    async fn unchanged_for(&self, time: Duration, counts: impl Fn(usize) -> bool) {
         let mut count = self.0.subscribe();
         loop {
-            let is_idle = *count.borrow_and_update() == 0;
+            let is_counted = counts(*count.borrow_and_update());
             // Any change begins the time anew: what began and ended before we looked was in progress too. The sender
             // lives in `self`, so there always may be one.
             let changed = count.changed();
-            if !is_idle {
+            if !is_counted {
                 let _ = changed.await;
-            } else if timeout(idle, changed).await.is_err() {
+            } else if timeout(time, changed).await.is_err() {
                 return;
             }
         }
@@ -41,6 +51,13 @@ impl Activity {
 /// Something in progress, until it ends or is given up.
 #[derive(Debug)]
 pub(super) struct InProgress(Arc<watch::Sender<usize>>);
+
+impl InProgress {
+    /// Notes that it moves.
+    pub(super) fn moved(&self) {
+        self.0.send_modify(|_| {});
+    }
+}
 
 impl Drop for InProgress {
     fn drop(&mut self) {
@@ -79,5 +96,26 @@ mod tests {
             drop(second);
         });
         assert_eq!(begun.elapsed(), IDLE * 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_is_not_stalled_and_what_is_not_there_neither() {
+        let (activity, begun) = (Activity::new(), Instant::now());
+        tokio::join!(activity.stalled_for(IDLE), async {
+            sleep(IDLE * 5).await;
+            let piece = activity.begin();
+            for _ in 0..5 {
+                sleep(IDLE - Duration::from_secs(1)).await;
+                piece.moved();
+            }
+            drop(piece);
+            sleep(IDLE * 5).await;
+            let _held = activity.begin();
+            sleep(IDLE * 2).await;
+        });
+        assert_eq!(begun.elapsed(), IDLE * 17 - Duration::from_secs(5));
+        let (_held, begun) = (activity.begin(), Instant::now());
+        activity.stalled_for(IDLE).await;
+        assert_eq!(begun.elapsed(), IDLE);
     }
 }

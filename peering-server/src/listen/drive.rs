@@ -1,10 +1,13 @@
 //! Drives one HTTP connection to its end: until it closes, its time is over, or the listener shuts down.
 
 use std::convert::Infallible;
+use std::io::IoSlice;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Buf;
 use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::{Service as HyperService, service_fn};
@@ -14,33 +17,48 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, InProgress};
-use crate::bounds::{DRAIN_MAX, IDLE_CLOSE_MAX};
+use crate::bounds::{ANSWER_STALL_MAX, DRAIN_MAX, IDLE_CLOSE_MAX};
+
+/// What goes on on one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Traffic {
+    /// Requests, each until the last byte of its answer was sent.
+    pub(super) requests: Activity,
+    /// Pieces of answers that were made and wait to be sent.
+    unsent: Activity,
+}
+
+impl Traffic {
+    pub(super) fn new() -> Self {
+        Self { requests: Activity::new(), unsent: Activity::new() }
+    }
+}
 
 /// The body of an answer, with the request that is in progress until it was sent.
+///
+/// The HTTP library drops a body as soon as it has all pieces, and keeps those until the socket and the windows of the
+/// client take them. So each piece stands for the request too.
 #[derive(Debug)]
 pub(super) struct Answer<B> {
     body: B,
-    _in_progress: InProgress,
-}
-
-impl<B> Answer<B> {
-    const fn new(body: B, in_progress: InProgress) -> Self {
-        Self { body, _in_progress: in_progress }
-    }
+    request: Arc<InProgress>,
+    unsent: Activity,
 }
 
 impl<B> Body for Answer<B>
 where
     B: Body + Unpin,
 {
-    type Data = B::Data;
+    type Data = Piece<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let Poll::Ready(polled) = Pin::new(&mut self.body).poll_frame(cx) else { return Poll::Pending };
+        let piece = |data| Piece { data, unsent: self.unsent.begin(), _request: Arc::clone(&self.request) };
+        Poll::Ready(polled.map(|frame| frame.map(|frame| frame.map_data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -52,10 +70,37 @@ where
     }
 }
 
-/// Wraps a service for hyper: counts its requests, and gives each one this extension.
+/// A piece of an answer, until its last byte was written to the socket.
+#[derive(Debug)]
+pub(super) struct Piece<D> {
+    data: D,
+    unsent: InProgress,
+    _request: Arc<InProgress>,
+}
+
+impl<D: Buf> Buf for Piece<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.data.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.data.advance(count);
+        self.unsent.moved();
+    }
+}
+
+/// Wraps a service for hyper: notes its traffic, and gives each request this extension.
 pub(super) fn tracked<S, B, X>(
     service: S,
-    activity: Activity,
+    traffic: Traffic,
     extension: X,
 ) -> impl HyperService<Request<Incoming>, Response = Response<Answer<B>>, Error = Infallible, Future: Send>
 where
@@ -65,10 +110,10 @@ where
     X: Clone + Send + Sync + 'static,
 {
     service_fn(move |mut request: Request<Incoming>| {
-        let in_progress = activity.begin();
+        let (in_progress, unsent) = (Arc::new(traffic.requests.begin()), traffic.unsent.clone());
         request.extensions_mut().insert(extension.clone());
         let answer = service.clone().oneshot(request);
-        async move { answer.await.map(|answer| answer.map(|body| Answer::new(body, in_progress))) }
+        async move { answer.await.map(|answer| answer.map(|body| Answer { body, request: in_progress, unsent })) }
     })
 }
 
@@ -76,12 +121,13 @@ where
 ///
 /// One on which nothing is asked holds a place among the bounded ones. That covers a client that finished its TLS
 /// handshake and stays silent, a request head that never ends, and the time after the last answer. A stranger may ask
-/// without end and gets nothing, so what it asks does not prolong its time.
+/// without end and gets nothing, so what it asks does not prolong its time. Nor does it help to ask and not to read the
+/// answer: after [`ANSWER_STALL_MAX`] without progress its reader is taken for gone.
 #[derive(Debug)]
 pub(super) struct Patience {
-    /// The requests in progress.
-    pub(super) requests: Activity,
-    /// Longest time without one.
+    /// What goes on.
+    pub(super) traffic: Traffic,
+    /// Longest time without a request in progress.
     pub(super) idle: Duration,
     /// On the peer listener: the streams whose Open was accepted, and the longest time without one.
     pub(super) known: Option<(Activity, Duration)>,
@@ -96,7 +142,8 @@ impl Patience {
             }
         };
         tokio::select! {
-            () = self.requests.idle_for(self.idle) => {}
+            () = self.traffic.requests.idle_for(self.idle) => {}
+            () = self.traffic.unsent.stalled_for(ANSWER_STALL_MAX) => {}
             () = stranger => {}
         }
     }
@@ -123,14 +170,14 @@ mod tests {
     use std::io;
 
     use axum::Router;
-    use hyper::server::conn::http1;
-    use hyper_util::rt::{TokioIo, TokioTimer};
+    use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::task::JoinHandle;
     use tokio::time::Instant;
     use tonic::transport::{Channel, Endpoint};
 
     use super::*;
+    use crate::listen::http::bounded_http1;
     use crate::listen::http2;
 
     const IDLE: Duration = Duration::from_secs(10);
@@ -146,11 +193,8 @@ mod tests {
     fn start_http1(router: Router, shutdown: CancellationToken) -> (DuplexStream, JoinHandle<()>) {
         let (near, far) = tokio::io::duplex(1 << 16);
         let patience = patience(None);
-        let service = tracked(router, patience.requests.clone(), ());
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .serve_connection(TokioIo::new(far), service);
+        let service = tracked(router, patience.traffic.clone(), ());
+        let connection = bounded_http1().serve_connection(TokioIo::new(far), service);
         (near, tokio::spawn(drive(connection, patience, shutdown)))
     }
 
@@ -164,13 +208,13 @@ mod tests {
         shutdown: CancellationToken,
     ) -> (DuplexStream, JoinHandle<()>) {
         let (near, far) = tokio::io::duplex(1 << 16);
-        let service = tracked(router, patience.requests.clone(), ());
+        let service = tracked(router, patience.traffic.clone(), ());
         let connection = http2::bounded(100).serve_connection(TokioIo::new(far), service);
         (near, tokio::spawn(drive(connection, patience, shutdown)))
     }
 
     fn patience(known: Option<(Activity, Duration)>) -> Patience {
-        Patience { requests: Activity::new(), idle: IDLE, known }
+        Patience { traffic: Traffic::new(), idle: IDLE, known }
     }
 
     async fn channel(near: DuplexStream) -> Channel {
@@ -257,22 +301,77 @@ mod tests {
         assert!((AGE..=AGE + IDLE_CLOSE_MAX * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 
+    /// An answer that neither the pipe between the two takes at once, nor the windows of our HTTP/2 client.
+    const LARGE_BYTES: usize = 8 << 20;
+
+    fn large() -> Router {
+        Router::new().fallback(|| async { "x".repeat(LARGE_BYTES) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_may_pause_as_often_as_it_likes() {
+        const PAUSE: Duration = ANSWER_STALL_MAX.saturating_sub(Duration::from_secs(1));
+        let (mut near, task) = start_http1(large(), CancellationToken::new());
+        near.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let (begun, mut came) = (Instant::now(), Vec::new());
+        while came.len() < LARGE_BYTES {
+            tokio::time::sleep(PAUSE).await;
+            // More than the pipe holds, so that more must come.
+            assert_ne!((&mut near).take(1 << 18).read_to_end(&mut came).await.unwrap(), 0, "{} bytes", came.len());
+        }
+        assert!(begun.elapsed() > ANSWER_STALL_MAX * 5, "{:?}", begun.elapsed());
+        // The time without a request begins after the last byte.
+        tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+        assert!(!task.is_finished());
+        task.await.unwrap();
+
+        let (near, task) = start_http2(large());
+        let request = Request::get("http://peer/").body(tonic::body::Body::empty()).unwrap();
+        let mut body = channel(near).await.oneshot(request).await.unwrap().into_body();
+        let mut came = 0;
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            came += frame.unwrap().into_data().unwrap().len();
+            if came.is_multiple_of(1 << 18) {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        assert_eq!(came, LARGE_BYTES);
+        task.await.unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_its_answer_is_cut() {
-        // More than the pipe between the two takes.
-        let large = Router::new().fallback(|| async { "x".repeat(1 << 20) });
-        let (mut near, task) = start_http1(large, CancellationToken::new());
+        let cut = ANSWER_STALL_MAX..=ANSWER_STALL_MAX + IDLE_CLOSE_MAX;
+        let (mut near, task) = start_http1(large(), CancellationToken::new());
         near.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        tokio::time::sleep(IDLE * 3).await;
+        near.read_exact(&mut [0; 1 << 17]).await.unwrap();
         let begun = Instant::now();
         task.await.unwrap();
-        assert!(begun.elapsed() <= IDLE + IDLE_CLOSE_MAX * 2, "{:?}", begun.elapsed());
+        assert!(cut.contains(&begun.elapsed()), "{:?}", begun.elapsed());
+
+        // The client takes each frame from the pipe, and soon opens no more windows.
+        let (near, task) = start_http2(large());
+        let channel = channel(near).await;
+        assert!(is_held(&channel).await);
+        let begun = Instant::now();
+        task.await.unwrap();
+        assert!(cut.contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_may_not_come_later_than_an_answer_was_sent() {
+        let (mut near, task) = start_http1(slow(Duration::ZERO), CancellationToken::new());
+        near.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nho").await.unwrap();
+        let begun = Instant::now();
+        task.await.unwrap();
+        assert!((IDLE..=IDLE + IDLE_CLOSE_MAX).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_shutdown_does_not_wait_for_ever_for_a_client_that_does_not_read() {
-        let large = Router::new().fallback(|| async { "x".repeat(1 << 22) });
         let shutdown = CancellationToken::new();
-        let (near, task) = start_http2_with(large, patience(None), shutdown.clone());
+        let (near, task) = start_http2_with(large(), patience(None), shutdown.clone());
         let channel = channel(near).await;
         // The head of the answer is there; its body waits for the window that nobody opens.
         assert!(is_held(&channel).await);

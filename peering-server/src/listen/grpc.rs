@@ -11,8 +11,7 @@ use hyper_util::rt::TokioIo;
 use tower::Service;
 
 use super::accept::Connection;
-use super::activity::Activity;
-use super::drive::{Patience, drive, tracked};
+use super::drive::{Patience, Traffic, drive, tracked};
 use super::gate::ConnectionGuard;
 use super::http2;
 use crate::bounds::{
@@ -44,14 +43,14 @@ where
     let shutdown = connection.shutdown.clone();
     // The admission lives as long as this call does.
     let (socket, _admission) = connection.into_parts();
-    let requests = Activity::new();
+    let traffic = Traffic::new();
     let known = Some((peer.guard.streams(), STRANGER_MAX));
-    let service = tracked(service, requests.clone(), peer);
+    let service = tracked(service, traffic.clone(), peer);
     let connection = http2::bounded(STREAMS_PER_CONNECTION_MAX)
         .keep_alive_interval(ACCEPTOR_PING_INTERVAL)
         .keep_alive_timeout(ACCEPTOR_PING_TIMEOUT)
         .serve_connection(TokioIo::new(socket), service);
-    drive(connection, Patience { requests, idle: REQUEST_HEAD_MAX, known }, shutdown).await;
+    drive(connection, Patience { traffic, idle: REQUEST_HEAD_MAX, known }, shutdown).await;
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tower::Service;
 
 use super::accept::Connection;
-use super::activity::Activity;
-use super::drive::{Patience, drive, tracked};
+use super::drive::{Patience, Traffic, drive, tracked};
 use super::http2;
 use crate::bounds::{HTTP2_REQUESTS_PER_CONNECTION_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_MAX};
 
@@ -70,23 +69,28 @@ where
     let shutdown = connection.shutdown.clone();
     // The admission lives as long as this call does.
     let (socket, _admission) = connection.into_parts();
-    let requests = Activity::new();
-    let service = tracked(service, requests.clone(), caller);
-    let patience = Patience { requests, idle: request_head, known: None };
+    let traffic = Traffic::new();
+    let service = tracked(service, traffic.clone(), caller);
+    let patience = Patience { traffic, idle: request_head, known: None };
     if socket.speaks_h2() {
         let connection =
             http2::bounded(HTTP2_REQUESTS_PER_CONNECTION_MAX).serve_connection(TokioIo::new(socket), service);
         drive(connection, patience, shutdown).await;
     } else {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(request_head)
-            .max_buf_size(REQUEST_HEAD_BYTES_MAX)
-            // As Consul's, for readers who look for the names as they are documented.
-            .title_case_headers(true)
-            .serve_connection(TokioIo::new(socket), service);
-        drive(connection, patience, shutdown).await;
+        drive(bounded_http1().serve_connection(TokioIo::new(socket), service), patience, shutdown).await;
     }
+}
+
+/// Prepares an HTTP/1.1 connection.
+pub(super) fn bounded_http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // The library counts from when an answer was made and not from when it was sent; our patience bounds heads too.
+        .header_read_timeout(None)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX)
+        // As Consul's, for readers who look for the names as they are documented.
+        .title_case_headers(true);
+    builder
 }
 
 #[cfg(test)]
