@@ -359,6 +359,58 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn eight_addresses_of_a_name_are_tried_and_a_ninth_is_not() {
+        let (listener, open) = listening().await;
+        let address = ServerAddress::parse(&format!("many.example:{}", open.port())).unwrap();
+        // Nobody listens on them, and the system says so at once.
+        let closed = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8"];
+        let eight = [&closed[..], &["127.0.0.1"]].concat();
+        let nine = [&closed[..], &["127.0.0.9", "127.0.0.1"]].concat();
+        assert_eq!((eight.len(), nine.len()), (DIAL_RESOLVED_MAX, DIAL_RESOLVED_MAX + 1));
+        let script = Arc::new(Script(std::sync::Mutex::new(vec![eight, nine])));
+        let dialer = Dialer::with_resolver(DialPolicy::default(), script);
+        let dial = async || dialer.dial(&address, ANY, &DialSecurity::Plaintext).await;
+        dial().await.unwrap();
+        listener.accept().await.unwrap();
+        let failed = dial().await.unwrap_err();
+        assert!(matches!(failed, DialError::Connect(_)), "{failed:?}");
+    }
+
+    /// Listens on an address that swallows connections: its queue is full, and nobody takes one out.
+    async fn swallowing(ip: &str, port: u16) -> (TcpListener, Vec<TcpStream>) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(ip.parse().unwrap(), port)).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(connected) =
+            timeout_at(Instant::now() + Duration::from_millis(200), TcpStream::connect(address)).await
+        {
+            queued.push(connected.unwrap());
+        }
+        (listener, queued)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_a_connect_leaves_time_for_the_next() {
+        let (_listener, open) = listening().await;
+        let _full = swallowing("127.0.0.2", open.port()).await;
+        let address = ServerAddress::parse(&format!("swallowed.example:{}", open.port())).unwrap();
+        let answers = vec![vec!["127.0.0.2", "127.0.0.1"], vec!["127.0.0.2"]];
+        let script = Arc::new(Script(std::sync::Mutex::new(answers)));
+        let dialer = Dialer::with_resolver(DialPolicy::default(), script);
+        let dial = async || dialer.dial(&address, ANY, &DialSecurity::Plaintext).await;
+        // Both wait for as long as it takes; the clock of the tests does not.
+        tokio::time::pause();
+        let begun = Instant::now();
+        let Socket::Tcp(connected) = dial().await.unwrap() else { panic!() };
+        assert_eq!(connected.peer_addr().unwrap().to_string(), open.to_string());
+        assert!((DIAL_CONNECT_MAX..DIAL_CONNECT_MAX * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        let failed = dial().await.unwrap_err();
+        assert!(matches!(failed, DialError::TimedOut { doing: "connecting", limit: DIAL_CONNECT_MAX }), "{failed:?}");
+    }
+
+    #[tokio::test]
     async fn other_spellings_of_an_address_are_checked_as_what_they_lead_to() {
         let (_listener, address) = listening().await;
         let public = AddressOrigin::Stream { nearest_in_token: Reach::Public };

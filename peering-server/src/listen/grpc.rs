@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper_util::rt::TokioIo;
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tower::Service;
 
 use super::accept::Connection;
@@ -46,11 +47,15 @@ where
     let traffic = Traffic::new();
     let known = Some((peer.guard.streams(), STRANGER_MAX));
     let service = tracked(service, traffic.clone(), peer);
-    let connection = http2::bounded(STREAMS_PER_CONNECTION_MAX)
-        .keep_alive_interval(ACCEPTOR_PING_INTERVAL)
-        .keep_alive_timeout(ACCEPTOR_PING_TIMEOUT)
-        .serve_connection(TokioIo::new(socket), service);
+    let connection = bounded_grpc().serve_connection(TokioIo::new(socket), service);
     drive(connection, Patience { traffic, idle: REQUEST_HEAD_MAX, known }, shutdown).await;
+}
+
+/// Prepares a connection of the peer listener.
+fn bounded_grpc() -> Builder<TokioExecutor> {
+    let mut builder = http2::bounded(STREAMS_PER_CONNECTION_MAX);
+    builder.keep_alive_interval(ACCEPTOR_PING_INTERVAL).keep_alive_timeout(ACCEPTOR_PING_TIMEOUT);
+    builder
 }
 
 #[cfg(test)]
@@ -70,6 +75,7 @@ mod tests {
 
     use super::*;
     use crate::dial::{AddressOrigin, DialError, DialPolicy, DialSecurity, Dialer, connect};
+    use crate::listen::wire::Wire;
     use crate::listen::{AcceptedOpen, ListenerEntry, serve};
     use crate::socket::Socket;
     use crate::tls::fixture::{Cluster, NAME};
@@ -157,6 +163,20 @@ mod tests {
         drop((one, two));
         // The first peer's end gave its place back, so a stranger comes in at last.
         while peer.dial().await.is_err() {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dialer_that_says_nothing_is_asked_and_cut_when_it_does_not_answer() {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let traffic = Traffic::new();
+        let service = tracked(Router::new().fallback(std::future::pending::<()>), traffic.clone(), ());
+        let connection = bounded_grpc().serve_connection(TokioIo::new(far), service);
+        let patience = Patience { traffic, idle: REQUEST_HEAD_MAX, known: None };
+        let task = tokio::spawn(drive(connection, patience, CancellationToken::new()));
+        let mut wire = Wire::client(near, &[]).await;
+        wire.ask(1).await;
+        wire.expect_pings(ACCEPTOR_PING_INTERVAL, ACCEPTOR_PING_TIMEOUT).await;
+        task.await.unwrap();
     }
 
     #[tokio::test]

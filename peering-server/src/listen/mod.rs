@@ -16,6 +16,8 @@ pub mod grpc;
 pub mod http;
 mod http2;
 pub mod unix;
+#[cfg(test)]
+pub(crate) mod wire;
 
 use std::fmt;
 use std::io;

@@ -53,13 +53,41 @@ pub(super) async fn open(
         AddressOrigin::Stream { nearest_in_token: dialer.nearest(&dialed.token_addresses).await }
     };
     let socket = dialer.dial(address, origin, &security).await?;
-    // The authority is not looked at by any acceptor; a name that cannot stand in a URI is replaced.
-    let endpoint = Endpoint::from_shared(format!("http://{}", dialed.server_name))
-        .unwrap_or_else(|_| Endpoint::from_static("http://peer"))
-        .http2_keep_alive_interval(DIALER_PING_INTERVAL)
-        .keep_alive_timeout(DIALER_PING_TIMEOUT);
-    let channel = endpoint.connect_with_connector(once(socket)).await.map_err(ChannelError::Http)?;
+    let channel =
+        endpoint(&dialed.server_name).connect_with_connector(once(socket)).await.map_err(ChannelError::Http)?;
     Ok(PeerStreamServiceClient::new(channel)
         .max_decoding_message_size(FRAME_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX))
+}
+
+/// Says how to speak with the acceptor of this name.
+fn endpoint(server_name: &str) -> Endpoint {
+    // The authority is not looked at by any acceptor; a name that cannot stand in a URI is replaced.
+    Endpoint::from_shared(format!("http://{server_name}"))
+        .unwrap_or_else(|_| Endpoint::from_static("http://peer"))
+        .http2_keep_alive_interval(DIALER_PING_INTERVAL)
+        .keep_alive_timeout(DIALER_PING_TIMEOUT)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Uri};
+    use hyper_util::rt::TokioIo;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::listen::wire::Wire;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_acceptor_that_says_nothing_is_asked_and_left_when_it_does_not_answer() {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let mut near = Some(TokioIo::new(near));
+        let once =
+            tower::service_fn(move |_: Uri| std::future::ready(near.take().ok_or_else(std::io::Error::last_os_error)));
+        let channel = endpoint("peer").connect_with_connector(once).await.unwrap();
+        let request = Request::post("http://peer/").body(tonic::body::Body::empty()).unwrap();
+        let call = tokio::spawn(channel.clone().oneshot(request));
+        Wire::server(far).await.expect_pings(DIALER_PING_INTERVAL, DIALER_PING_TIMEOUT).await;
+        call.await.unwrap().unwrap_err();
+    }
 }

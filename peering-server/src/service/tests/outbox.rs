@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::bench::{Bench, Operate};
 use super::doubtful_store::{Doubt, DoubtfulStore};
-use crate::bounds::OUTBOX_ROWS_MAX;
+use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
 use crate::service::outbox::{LOG_CONSUMER, Outbox, log_event};
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::SqliteStore;
@@ -264,6 +264,26 @@ async fn rows_whose_removal_is_in_doubt_are_removed_in_the_end() {
         following.await.unwrap().unwrap();
         assert_eq!(rows(store.as_ref()).await, [], "{doubt:?}");
         assert_eq!(log.lines().len(), lines + 1, "{doubt:?}: {:?}", log.lines());
+    }
+}
+
+#[tokio::test]
+async fn a_commit_takes_sixty_four_seen_events_along_and_leaves_what_is_more() {
+    for (seen, left) in [(OUTBOX_TRIM_ROWS_MAX, 0), (OUTBOX_TRIM_ROWS_MAX + 1, 1)] {
+        let (log, _listening) = listen();
+        let bench = Bench::new("dc1");
+        let service = bench.service().await;
+        let (stop, following) = follow(&service).await;
+        // The other task sees none of them before this one waits.
+        for index in 0..seen {
+            service.token(&format!("dialer-{index}")).await.unwrap();
+        }
+        settle(&log, seen).await;
+        assert_eq!(rows(bench.store.as_ref()).await.len(), seen);
+        service.token("last").await.unwrap();
+        assert_eq!(rows(bench.store.as_ref()).await.len(), left + 1, "what is left, and its own");
+        stop.cancel();
+        following.await.unwrap().unwrap();
     }
 }
 
