@@ -83,6 +83,32 @@ async fn no_bundle_takes_a_dialer_from_its_roots_or_from_tls() {
 }
 
 #[tokio::test]
+async fn an_expired_root_is_kept_beside_a_good_one_and_vouches_for_nobody() {
+    let home = Home::start("dc1").await;
+    let mut acceptor = ForeignAcceptor::start().await;
+    let mut call = connected(&home, &mut acceptor).await;
+    let (good, expired) = (acceptor.identity.ca_pem.clone(), acceptor.identity.expired_ca_pem());
+    // A peer that renews its root tells of the old one for a while longer.
+    assert_eq!(call.offer(bundle(vec![expired.clone(), good])).await.error, None);
+    assert_eq!(home.view("peer").await.unwrap().peering.roots.len(), 2);
+    call.end(Some(Status::unavailable("gone"))).await;
+    home.reads("peer", Reported::Failing).await;
+    skip(std::time::Duration::from_millis(2_200)).await;
+    let mut call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+    // Alone it ends what the peer can prove, as the peer asked.
+    call.opened().await;
+    assert_eq!(call.offer(bundle(vec![expired])).await.error, None);
+    call.end(Some(Status::unavailable("gone"))).await;
+    home.reads("peer", Reported::Failing).await;
+    for _ in 0..5 {
+        skip(std::time::Duration::from_secs(10)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(!acceptor.has_call(), "nobody is believed by an expired root");
+}
+
+#[tokio::test]
 async fn ten_thousand_services_are_known_and_one_more_is_refused() {
     let home = Home::start("dc1").await;
     let mut acceptor = ForeignAcceptor::start().await;
@@ -95,7 +121,7 @@ async fn ten_thousand_services_are_known_and_one_more_is_refused() {
     assert!(text.ends_with("expected at most 10000 services, got 10001"), "{text}");
     assert_eq!(known().await, 10_000);
     // Instances are looked at and not kept, whatever they are called, so that names cost nothing.
-    for index in 0..500 {
+    for index in 0..10_000 {
         let service = upsert(&format!("{index:x}"), SERVICES, &format!("other-{index}"), &ExportedService::default());
         assert_eq!(call.offer(service).await.error, None);
     }

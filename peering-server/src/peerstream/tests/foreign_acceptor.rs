@@ -64,6 +64,7 @@ impl Default for Manners {
 /// A certificate authority and a leaf under it.
 pub(super) struct Identity {
     pub(super) ca_pem: String,
+    expired_ca_pem: String,
     leaf_der: Vec<u8>,
     leaf_key_der: Vec<u8>,
 }
@@ -75,10 +76,18 @@ impl Identity {
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+        ca.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        ca.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        let expired_ca_pem = ca.self_signed(&ca_key).unwrap().pem();
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(vec![server_name()]).unwrap();
         let leaf = leaf.signed_by(&key, &Issuer::from_ca_cert_pem(&ca_pem, &ca_key).unwrap()).unwrap();
-        Self { ca_pem, leaf_der: leaf.der().to_vec(), leaf_key_der: key.serialize_der() }
+        Self { ca_pem, expired_ca_pem, leaf_der: leaf.der().to_vec(), leaf_key_der: key.serialize_der() }
+    }
+
+    /// Returns the root of years ago, with the key that signed the leaf.
+    pub(super) fn expired_ca_pem(&self) -> String {
+        self.expired_ca_pem.clone()
     }
 
     /// Returns a certificate that is valid and no CA.

@@ -94,6 +94,42 @@ async fn after_a_dialer_ended_the_peering_nothing_that_it_says_counts() {
 }
 
 #[tokio::test]
+async fn a_dialer_whose_last_stream_failed_ends_the_peering_with_its_next() {
+    let home = Home::start("dc1").await;
+    let (peer_id, secret, dialer) = redeemed(&home).await;
+    drop(dialer.dialed(&peer_id, &secret).await);
+    home.reads("peer", Reported::Failing).await;
+    let mut stream = dialer.open(&peer_id, &secret).await;
+    stream.terminate().await;
+    home.reads("peer", Reported::Terminated).await;
+    assert_eq!(stored(&home).await, Stored::Terminated);
+    stream.half_close();
+    ends_well(&mut stream).await;
+    assert_eq!(home.state("peer").await, Some(Reported::Terminated), "and no failure");
+}
+
+#[tokio::test]
+async fn an_acceptor_whose_last_stream_failed_ends_the_peering_with_its_next() {
+    let home = Home::start("dc1").await;
+    let mut acceptor = ForeignAcceptor::start().await;
+    home.establish("peer", &acceptor.token_text()).await.unwrap();
+    let mut call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+    call.end(Some(Status::unavailable("gone"))).await;
+    home.reads("peer", Reported::Failing).await;
+    skip(Duration::from_millis(2_200)).await;
+    let mut call = acceptor.call().await;
+    call.opened().await;
+    assert_eq!(home.state("peer").await, Some(Reported::Failing), "an Open alone heals nothing");
+    call.accept();
+    call.terminate().await;
+    call.half_closed().await.unwrap();
+    assert_eq!(stored(&home).await, Stored::Terminated);
+    call.end(None).await;
+    assert_eq!(home.state("peer").await, Some(Reported::Terminated));
+}
+
+#[tokio::test]
 async fn a_dialer_cannot_end_a_peering_that_is_being_deleted() {
     let home = Home::start("dc1").await;
     let (peer_id, secret, dialer) = redeemed(&home).await;
