@@ -14,7 +14,7 @@ use peering_core::token::{PeeringToken, UnverifiedToken};
 use crate::clock::{Clock, ManualClock};
 use crate::entropy::SystemEntropy;
 use crate::keyring::Keyring;
-use crate::service::cluster::Cluster;
+use crate::service::cluster::{Cluster, ClusterError};
 use crate::service::establish::{CallCode, CallError, EstablishRequest, ExchangeAsk, ExchangeClient};
 use crate::service::outbox::Outbox;
 use crate::service::peerings::TokenRequest;
@@ -47,12 +47,16 @@ impl Bench {
         }
     }
 
+    /// Reads who the cluster is, or draws it.
+    pub(super) async fn cluster(&self) -> Result<Cluster, ClusterError> {
+        let datacenter = Datacenter::parse(self.datacenter).unwrap();
+        Cluster::open(self.store.as_ref(), &self.keyring, self.clock.as_ref(), &SystemEntropy, &datacenter).await
+    }
+
     /// Makes a service, as each start of a server does.
     pub(super) async fn service(&self) -> Arc<Service> {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let datacenter = Datacenter::parse(self.datacenter).unwrap();
-        let opened = Cluster::open(self.store.as_ref(), &self.keyring, clock.as_ref(), &SystemEntropy, &datacenter);
-        let cluster = opened.await.unwrap();
+        let cluster = self.cluster().await.unwrap();
         Arc::new(Service::new(Parts {
             store: Arc::clone(&self.store),
             keyring: Arc::clone(&self.keyring),

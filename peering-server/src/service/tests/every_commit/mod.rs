@@ -10,9 +10,11 @@ mod operations;
 mod stage;
 mod whole;
 
-use super::doubtful_store::Doubt;
+use super::bench::{Bench, Operate};
+use super::doubtful_store::{Doubt, DoubtfulStore};
 use crate::causes::chain;
 use crate::service::ServiceError;
+use crate::service::cluster::ClusterError;
 use operations::{ALL, Act, Operation};
 use stage::Stage;
 
@@ -100,5 +102,34 @@ async fn an_acceptor_that_fails_under_an_exchange_costs_a_dialer_nothing() {
         assert_eq!(stage.acceptor_store.planned(), 0);
         act.is_done(&stage, &format!("{doubt:?}")).await;
         stage.nothing_is_lost(&format!("{doubt:?}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_becomes_of_the_first_commit_a_cluster_has_one_identity_and_its_authority() {
+    for doubt in SURVIVABLE.into_iter().chain(FATAL) {
+        let store = DoubtfulStore::new();
+        let bench = Bench { store: store.clone(), ..Bench::new("dc1") };
+        store.plan(&[doubt]);
+        let first = bench.cluster().await;
+        assert_eq!(store.planned(), 0, "{doubt:?}");
+        assert_eq!(first.is_err(), FATAL.contains(&doubt), "{doubt:?}");
+        let (expected, has_happened) = match &first {
+            Err(error) => {
+                assert!(matches!(error, ClusterError::Store(_)), "{doubt:?}: {error}");
+                let cause = if doubt == Doubt::Full { "full" } else { "input/output error" };
+                assert!(chain(error).contains(cause), "{doubt:?}: {}", chain(error));
+                (None, doubt == Doubt::FailureDone)
+            }
+            Ok(cluster) => (Some(cluster.trust_domain().clone()), true),
+        };
+        let stored = whole::dump(store.as_ref()).await;
+        assert_eq!(stored.len(), if has_happened { 2 } else { 0 }, "{doubt:?}: {:?}", stored.keys());
+        // A start after it finds what is there, or draws what is not, and so does the next.
+        let again = bench.cluster().await.unwrap();
+        assert!(expected.is_none_or(|expected| expected == *again.trust_domain()), "{doubt:?}");
+        assert!(!has_happened || whole::dump(store.as_ref()).await == stored, "{doubt:?}: drawn twice");
+        assert_eq!(bench.cluster().await.unwrap().trust_domain(), again.trust_domain(), "{doubt:?}");
+        bench.service().await.token("dialer").await.unwrap();
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use peering_core::address::ServerAddress;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::life::RevokeReason;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::super::bench::{Operate, refusal};
 use super::stage::{Side, Stage};
+use crate::bounds::ENDED_TOKEN_AGE_MAX;
 use crate::service::peerings::TokenRequest;
 use crate::service::secrets::OpenError;
 use crate::service::trust_bundles::ToldBy;
@@ -28,6 +30,8 @@ use crate::store::{Commit, Txn, Write, key};
 const PEER: &str = "peer";
 /// Tombstones that take two commits to remove.
 const OLD_TOMBSTONES: u128 = 150;
+/// Superseded tokens that take two commits to remove.
+const SUPERSEDED_TOKENS: usize = 60;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
@@ -46,6 +50,7 @@ pub(super) enum Operation {
     TerminatedByDialer,
     BundleOfDialer,
     SweepTombstones,
+    SweepTokens,
     FlushOutbox,
     EstablishNew,
     EstablishAgain,
@@ -59,7 +64,7 @@ pub(super) enum Operation {
 
 use Operation::*;
 
-pub(super) const ALL: [Operation; 24] = [
+pub(super) const ALL: [Operation; 25] = [
     GenerateNew,
     GenerateAgain,
     GenerateWithEnd,
@@ -75,6 +80,7 @@ pub(super) const ALL: [Operation; 24] = [
     TerminatedByDialer,
     BundleOfDialer,
     SweepTombstones,
+    SweepTokens,
     FlushOutbox,
     EstablishNew,
     EstablishAgain,
@@ -100,14 +106,14 @@ impl Operation {
     pub(super) fn commits(self) -> usize {
         match self {
             // The record and what came of the exchange; the rows of tokens and the record; more rows than one takes.
-            EstablishNew | EstablishTerminated | FinishDeleteAccepted | SweepTombstones => 2,
+            EstablishNew | EstablishTerminated | FinishDeleteAccepted | SweepTombstones | SweepTokens => 2,
             _ => 1,
         }
     }
 
     /// Says whether what was not done in one call is left for the next.
     pub(super) fn is_done_at_leisure(self) -> bool {
-        matches!(self, SweepTombstones | FlushOutbox)
+        matches!(self, SweepTombstones | SweepTokens | FlushOutbox)
     }
 }
 
@@ -147,6 +153,13 @@ impl Act {
                 act.token = Some(token);
             }
             SweepTombstones => bury(acceptor).await,
+            SweepTokens => {
+                for _ in 0..SUPERSEDED_TOKENS {
+                    acceptor.token(PEER).await.unwrap();
+                }
+                act.token = Some(acceptor.token(PEER).await.unwrap());
+                stage.acceptor_clock.advance((ENDED_TOKEN_AGE_MAX + SignedDuration::from_secs(1)).try_into().unwrap());
+            }
             _ => act.connect(stage).await,
         }
         let id = act.token.as_ref().map(|token| PeeringId::parse(&token.peer_id).unwrap());
@@ -226,6 +239,7 @@ impl Act {
             BundleOfAcceptor => dialer.import_trust_bundle(self.id.unwrap(), None, &bundle(acceptor)).await?,
             AddressesOfAcceptor => dialer.import_server_addresses(self.id.unwrap(), &[moved()]).await?,
             SweepTombstones => acceptor.sweep_tombstones().await?,
+            SweepTokens => acceptor.sweep_tokens().await?,
             FlushOutbox => {
                 let stop = CancellationToken::new();
                 stop.cancel();
@@ -296,6 +310,11 @@ impl Act {
             SweepTombstones | FlushOutbox => {
                 let directory = if self.operation == FlushOutbox { key::OUTBOX } else { key::TOMBSTONES };
                 assert_eq!(acceptor.store.range(directory, 1_000, None).await.unwrap().records, [], "{place}");
+            }
+            SweepTokens => {
+                let tokens = acceptor.store.range(&key::tokens(&self.id.unwrap()), 1_000, None).await.unwrap();
+                assert_eq!(tokens.records.len(), 1, "{place}");
+                acceptor.redeem(self.token()).await.unwrap_or_else(|error| panic!("{place}: {error}"));
             }
             EstablishNew | EstablishAgain | EstablishTerminated => {
                 let id = dialed().await.unwrap().local_id;

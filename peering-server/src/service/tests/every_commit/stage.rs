@@ -10,6 +10,7 @@ use peering_core::token::PeeringToken;
 use super::super::bench::{Bench, Lossy, Operate};
 use super::super::doubtful_store::DoubtfulStore;
 use super::whole;
+use crate::clock::ManualClock;
 use crate::service::Service;
 
 /// Which of the two clusters does something.
@@ -24,6 +25,7 @@ pub(super) struct Stage {
     pub(super) dialer: Arc<Service>,
     pub(super) acceptor_store: Arc<DoubtfulStore>,
     pub(super) dialer_store: Arc<DoubtfulStore>,
+    pub(super) acceptor_clock: Arc<ManualClock>,
     bystander: PeeringToken,
     bystander_secret: StreamSecret,
     unused: PeeringToken,
@@ -32,7 +34,8 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set() -> Self {
         let (acceptor_store, dialer_store) = (DoubtfulStore::new(), DoubtfulStore::new());
-        let acceptor = Bench { store: acceptor_store.clone(), ..Bench::new("dc1") }.service().await;
+        let bench = Bench { store: acceptor_store.clone(), ..Bench::new("dc1") };
+        let (acceptor, acceptor_clock) = (bench.service().await, bench.clock);
         let exchange = Lossy::new(&acceptor, 0);
         let dialer = Bench { store: dialer_store.clone(), exchange, ..Bench::new("dc2") }.service().await;
         let bystander = acceptor.token("bystander").await.unwrap();
@@ -41,7 +44,7 @@ impl Stage {
         let bystander_secret = dialer.dial_target(id).await.unwrap().unwrap().secret;
         acceptor.admit(&bystander.peer_id, &bystander_secret, RemoteInfo::default()).await.unwrap();
         let unused = acceptor.token("unused").await.unwrap();
-        Self { acceptor, dialer, acceptor_store, dialer_store, bystander, bystander_secret, unused }
+        Self { acceptor, dialer, acceptor_store, dialer_store, acceptor_clock, bystander, bystander_secret, unused }
     }
 
     pub(super) fn store_of(&self, side: Side) -> Arc<DoubtfulStore> {
