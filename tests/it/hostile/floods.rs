@@ -21,6 +21,11 @@ const OTHERS_WITHIN: Duration = Duration::from_secs(5);
 /// Most memory that a flood may cost, for good: some buffers of a connection, and what an allocator does not give back.
 const MEMORY_BYTES_MAX: usize = 48 << 20;
 
+/// The window that every connection begins with: RFC 9113, section 6.9.2.
+const FIRST_WINDOW_BYTES: u32 = (1 << 16) - 1;
+/// Code of GOAWAY: a window became larger than 2^31 - 1.
+const FLOW_CONTROL_ERROR: u32 = 3;
+
 /// Floods a server that others use meanwhile, and returns how the flood ended.
 async fn against_a_server(times: u32, chunk: impl FnMut(u32) -> Vec<u8>) -> Ended {
     let site = Site::start_logging(&program(), "dc1", "info").await;
@@ -109,12 +114,20 @@ async fn settings_are_answered_one_by_one() {
 
 #[tokio::test]
 async fn window_updates_and_priorities_are_absorbed_until_the_window_is_full() {
-    let ended = against_a_server(TIMES, |number| {
-        let update = frame(Kind::WindowUpdate, 0, 0, &[0, 0, 0, 1]);
+    let chunk = |number, more: u32| {
+        let update = frame(Kind::WindowUpdate, 0, 0, &more.to_be_bytes());
         [update, frame(Kind::Priority, 0, stream(number), &[0, 0, 0, 0, 1])].concat()
-    })
-    .await;
-    assert_eq!(ended.go_away, None, "{ended:?}");
+    };
+    // Each is taken in silence: the one answer is that to the last PING.
+    let ended = against_a_server(TIMES, |number| chunk(number, 1)).await;
+    assert!(ended.is_read && !ended.is_closed, "{ended:?}");
+    assert_eq!((ended.go_away, &ended.resets[..], ended.count(Kind::Settings)), (None, &[][..], 2), "{ended:?}");
+    // A window that would be larger than any ends the connection, and not a byte earlier.
+    let rest = (1 << 31) - 1 - FIRST_WINDOW_BYTES;
+    let more = against_a_server(3, |number| chunk(number, [rest - 1, 1, 1][number as usize])).await;
+    assert_eq!((more.go_away, more.is_closed), (Some(FLOW_CONTROL_ERROR), true), "{more:?}");
+    let met = against_a_server(2, |number| chunk(number, [rest - 1, 1][number as usize])).await;
+    assert_eq!((met.go_away, met.is_read), (None, true), "{met:?}");
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ struct Peering {
     name: String,
     token: Token,
     fate: Fate,
+    /// An earlier token was established, so the peering is there whatever becomes of this one.
+    is_kept: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +79,9 @@ impl Client {
             format!("peer-{}-{}", self.number, self.made)
         });
         let token = Token::of(&acceptor.generate(&name).await?);
+        let is_kept = self.peerings.iter().any(|peering| peering.name == name);
         self.peerings.retain(|peering| peering.name != name);
-        self.peerings.push(Peering { name, token, fate: Fate::Asked });
+        self.peerings.push(Peering { name, token, fate: Fate::Asked, is_kept });
         let last = self.peerings.len() - 1;
         self.establish(dialer, last).await
     }
@@ -197,7 +200,8 @@ async fn kill(kills: usize) {
         let life = Life::of(&dialer, &journal);
         let listed = life.list().await;
         for peering in clients.iter().flat_map(|client| &client.peerings) {
-            if peering.fate == Fate::Established && !listed.contains_key(&peering.name) {
+            let is_promised = peering.fate == Fate::Established || peering.fate == Fate::Asked && peering.is_kept;
+            if is_promised && !listed.contains_key(&peering.name) {
                 journal.lost(format!("{peering:?} is not there"));
             }
         }
