@@ -2,11 +2,12 @@
 //!
 //! The socket is made in a directory of its own with mode 0700, gets mode 0600 there, and only then takes its place by
 //! a rename. So it is never open to others, not even for an instant, and a stale file is replaced without a gap. Servers
-//! that start together take turns, or each of them would see the same stale file and replace the other's socket.
+//! that start together take turns, or each of them would see the same stale file and replace the other's socket. The turn
+//! is a file that nobody else can open: a lock on what others may read, such as the directory, is one that others may hold.
 
-use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -19,6 +20,10 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// Mode of the socket: whoever may write to it has our API.
 const SOCKET_MODE: u32 = 0o600;
+/// Locked by whoever has the turn, and there only as long as somebody has or waits.
+const TURN_FILE: &str = ".peering-turn";
+/// Mode of that file: whoever may open it could lock it.
+const TURN_MODE: u32 = 0o600;
 /// Mode of a directory that we make for it.
 const DIRECTORY_MODE: u32 = 0o700;
 /// Bits that let others replace what is in a directory.
@@ -58,11 +63,11 @@ pub enum UnixSocketError {
         /// Where.
         path: PathBuf,
     },
-    /// Somebody keeps the directory locked.
-    #[error("{} was locked for {} s by another process: stop it or choose another path", directory.display(), TURN_MAX.as_secs())]
+    /// Another process of ours keeps the turn.
+    #[error("{} was locked for {} s by another process: stop it or choose another path", path.display(), TURN_MAX.as_secs())]
     Locked {
-        /// The directory.
-        directory: PathBuf,
+        /// The file of the turn.
+        path: PathBuf,
     },
     /// This user may not do what must be done.
     #[error("could not {operation} {}: give this user the right to, or choose another path", path.display())]
@@ -112,7 +117,7 @@ impl UnixSocket {
         // The parent of a bare file name is the empty path.
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         prepare_directory(directory)?;
-        let _turn = turn(directory)?;
+        let _turn = Turn::take(directory, TURN_MAX)?;
         check_place(path)?;
 
         let staging = Staging::make(directory)?;
@@ -165,21 +170,46 @@ fn system(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Uni
     }
 }
 
-/// Locks the directory itself, so that no file is left over, until what is returned is dropped.
-fn turn(directory: &Path) -> Result<File, UnixSocketError> {
-    let failed = || system("lock the directory", directory);
-    let opened = File::open(directory).map_err(failed())?;
-    let deadline = Instant::now() + TURN_MAX;
-    loop {
-        match opened.try_lock() {
-            Ok(()) => return Ok(opened),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(TURN_PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                return Err(UnixSocketError::Locked { directory: directory.to_owned() });
+/// The turn to open a socket in a directory, until it is dropped; the file goes with it.
+#[derive(Debug)]
+struct Turn {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Turn {
+    fn take(directory: &Path, wait: Duration) -> Result<Self, UnixSocketError> {
+        let path = directory.join(TURN_FILE);
+        let failed = || system("lock", &path);
+        let deadline = Instant::now() + wait;
+        loop {
+            let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(TURN_MODE).open(&path);
+            let file = opened.map_err(failed())?;
+            match file.try_lock() {
+                // Whoever had the turn before has removed the file, and somebody may have made another one.
+                Ok(()) if is_at(&file, &path) => return Ok(Self { path, _locked: file }),
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(failed()(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(failed()(error)),
+            if Instant::now() >= deadline {
+                return Err(UnixSocketError::Locked { path });
+            }
+            sleep(TURN_PAUSE);
         }
     }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Before the lock goes, so that nobody else's is removed.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Tells whether a path still leads to this open file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(opened), Ok(found)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
+    identity(&opened) == identity(&found)
 }
 
 fn prepare_directory(directory: &Path) -> Result<(), UnixSocketError> {
@@ -324,6 +354,35 @@ mod tests {
             assert!(client.is_ok() && server.is_ok());
             assert_eq!(entries(directory.path()), 1, "nothing else is left beside it");
         }
+    }
+
+    #[tokio::test]
+    async fn who_may_read_the_directory_cannot_stop_a_start() {
+        let directory = TempDir::new().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let theirs = File::open(directory.path()).unwrap();
+        theirs.lock().unwrap();
+        let begun = Instant::now();
+        UnixSocket::bind(&directory.path().join("api.sock")).unwrap();
+        assert!(begun.elapsed() < TURN_MAX, "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_turn_is_for_its_owner_alone_is_waited_for_and_leaves_nothing() {
+        let directory = TempDir::new().unwrap();
+        let turn = Turn::take(directory.path(), TURN_MAX).unwrap();
+        assert_eq!(mode(&directory.path().join(TURN_FILE)), TURN_MODE);
+        let waited = TURN_PAUSE * 3;
+        let begun = Instant::now();
+        let refused = Turn::take(directory.path(), waited).unwrap_err();
+        assert!(matches!(&refused, UnixSocketError::Locked { path } if path == &turn.path), "{refused}");
+        assert!((waited..TURN_MAX).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        drop(turn);
+        assert_eq!(entries(directory.path()), 0);
+        // What a killed process leaves is no obstacle.
+        fs::write(directory.path().join(TURN_FILE), "").unwrap();
+        drop(Turn::take(directory.path(), TURN_MAX).unwrap());
+        assert_eq!(entries(directory.path()), 0);
     }
 
     #[tokio::test]

@@ -1,10 +1,16 @@
 //! Why a data directory cannot be opened, each with its remedy.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rustix::io::Errno;
 use thiserror::Error;
+
+/// Files that a connection of SQLite has open at once: the database, its log, the index of that, and for a moment the
+/// directory.
+const SQLITE_FILES: usize = 4;
 
 /// Says why a data directory cannot be opened.
 #[derive(Debug, Error)]
@@ -73,6 +79,15 @@ pub enum OpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// This process or the machine may open no more files.
+    #[error("{} cannot be opened among so many files: raise the limit of open files (`ulimit -n`), or end what holds them", path.display())]
+    TooManyFiles {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A newer release wrote it.
     #[error("{} has schema version {found}, this program knows up to {supported}: run a newer release", path.display())]
     NewerVersion {
@@ -139,6 +154,9 @@ impl OpenError {
     /// Sorts what the system said about a path.
     pub(super) fn of_io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
+        if is_too_many(&source) {
+            return Self::TooManyFiles { path, source };
+        }
         match source.kind() {
             io::ErrorKind::NotADirectory => Self::NotADirectory { path },
             io::ErrorKind::IsADirectory => Self::NotAFile { path },
@@ -152,7 +170,13 @@ impl OpenError {
     /// Sorts what SQLite said about a database.
     pub(super) fn of_sqlite(operation: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
-        match source.sqlite_error_code() {
+        let code = source.sqlite_error_code();
+        if code == Some(ErrorCode::CannotOpen)
+            && let Some(source) = too_many(&path)
+        {
+            return Self::TooManyFiles { path, source };
+        }
+        match code {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged { path, source },
             // What SQLite cannot open, although we just did, is a log that it may not make or read.
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
@@ -160,5 +184,32 @@ impl OpenError {
             }
             _ => Self::Sqlite { operation, path, source },
         }
+    }
+}
+
+/// Tells whether files are what is lacking.
+fn is_too_many(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Finds out whether the database cannot be opened for want of files, of which SQLite says nothing. It may have closed
+/// those that it had, so as many are opened as it needs.
+fn too_many(database: &Path) -> Option<io::Error> {
+    let opened: Result<Vec<File>, io::Error> = (0..SQLITE_FILES).map(|_| File::open(database)).collect();
+    opened.err().filter(is_too_many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_want_of_files_is_told_as_such() {
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let told = OpenError::of_io("open", Path::new("/data/lock"), errno.into());
+            assert!(matches!(told, OpenError::TooManyFiles { .. }), "{told}");
+        }
+        let told = OpenError::of_io("open", Path::new("/data/lock"), Errno::ACCESS.into());
+        assert!(matches!(told, OpenError::ReadOnly { .. }), "{told}");
     }
 }
