@@ -72,7 +72,8 @@ impl Cluster {
         entropy: &dyn Entropy,
         datacenter: &Datacenter,
     ) -> Result<Self, ClusterError> {
-        for _ in 0..FIRST_TRANSACTION_ATTEMPTS_MAX {
+        // Once more than it is tried, to see what became of the last.
+        for attempt in 0..=FIRST_TRANSACTION_ATTEMPTS_MAX {
             let identity = store.get(key::CLUSTER).await?;
             let authority = store.get(key::PEERING_CA).await?;
             match (identity, authority) {
@@ -81,6 +82,7 @@ impl Cluster {
                     let stored: StoredAuthority = decode(key::PEERING_CA, &authority.value)?;
                     return Self::load(identity, &stored, keyring, datacenter);
                 }
+                (None, None) if attempt == FIRST_TRANSACTION_ATTEMPTS_MAX => break,
                 (None, None) => Self::draw(store, keyring, clock, entropy, datacenter).await?,
                 _ => return Err(ClusterError::HalfMade),
             }
