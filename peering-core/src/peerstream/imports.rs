@@ -264,6 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn resources_at_their_bounds_are_taken() {
+        let bundle = |domain: usize, root_pems: Vec<String>| {
+            Resource::TrustBundle(TrustBundle { trust_domain: "d".repeat(domain), root_pems })
+        };
+        let is_taken = |resource: &Resource| bound("id", resource).is_ok();
+        assert!(is_taken(&bundle(TRUST_DOMAIN_BYTES_MAX, vec!["x".repeat(ROOTS_BYTES_MAX)])));
+        assert!(is_taken(&bundle(1, vec!["x".to_owned(); ROOTS_MAX])));
+        assert!(!is_taken(&bundle(TRUST_DOMAIN_BYTES_MAX + 1, vec!["x".to_owned()])));
+        let addresses = |bytes, count| Resource::ServerAddresses(vec!["a".repeat(bytes); count]);
+        assert!(is_taken(&addresses(ADDRESS_BYTES_MAX, ADDRESSES_MAX)));
+        assert!(!is_taken(&addresses(ADDRESS_BYTES_MAX + 1, 1)));
+        assert!(is_taken(&Resource::ExportedServiceList(vec!["n".repeat(SERVICE_NAME_BYTES_MAX)])));
+    }
+
+    #[test]
     fn an_address_list_may_be_empty_for_the_record_to_judge() {
         assert!(check(Response::upsert("1".into(), "server-addrs", Resource::ServerAddresses(vec![]))).is_ok());
     }

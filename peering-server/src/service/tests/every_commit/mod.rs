@@ -133,3 +133,16 @@ async fn whatever_becomes_of_the_first_commit_a_cluster_has_one_identity_and_its
         bench.service().await.token("dialer").await.unwrap();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_first_commit_that_meets_others_is_tried_four_times_and_no_more() {
+    for (conflicts, is_refused) in [(3, false), (4, true)] {
+        let store = DoubtfulStore::new();
+        let bench = Bench { store: store.clone(), ..Bench::new("dc1") };
+        // None of them leaves an identity behind, as if each of the others had failed too.
+        store.plan(&vec![Doubt::UnknownLost; conflicts]);
+        let opened = bench.cluster().await;
+        assert_eq!(matches!(opened, Err(ClusterError::Contended)), is_refused, "{conflicts}");
+        assert_eq!((opened.is_err(), store.planned()), (is_refused, 0), "{conflicts}");
+    }
+}
