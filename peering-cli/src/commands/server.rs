@@ -23,6 +23,8 @@ use crate::world::{Environment, World};
 
 /// What the names of our crates begin with.
 const OWN_CRATES: &str = "peering";
+/// Names the settings file where no flag does.
+const CONFIG_FILE: &str = "PEERING_SERVER_CONFIG_FILE";
 
 /// Flags of `server`.
 #[derive(Debug, Args)]
@@ -45,6 +47,9 @@ const OWN_CRATES: &str = "peering";
     args_override_self = true
 )]
 pub(crate) struct Server {
+    /// `file` of settings in TOML, such as data_dir = "/var/lib/peering"; flags and variables win.
+    #[arg(long, value_name = "value")]
+    config_file: Option<PathBuf>,
     /// Run for development: keep everything in memory, listen on loopback alone, access control off.
     #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = go_bool::parse)]
@@ -108,7 +113,12 @@ impl Server {
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
         let (weaker, mut mistakes) = Settings::from_env(look_up);
         mistakes.extend(unreadable(environment));
+        let file = self.config_file.clone().or_else(|| environment(CONFIG_FILE).filter(|it| !it.is_empty()).map(PathBuf::from));
         let mut settings = self.into_settings().or(weaker);
+        match file.as_deref().map(Settings::from_file).transpose() {
+            Ok(weakest) => settings = settings.or(weakest.unwrap_or_default()),
+            Err(mistake) => mistakes.push(mistake),
+        }
         if settings.data_dir.is_none() {
             settings.data_dir = current_uid().ok().and_then(|uid| default_data_dir(environment, uid));
         }

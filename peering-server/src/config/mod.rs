@@ -1,18 +1,22 @@
 //! Settings of a server: raw ones from flags and environment in, one checked [`Config`] out.
 
 pub mod env;
+mod file;
 mod resolve;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use peering_core::name::Datacenter;
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::bounds::HTTP_CONNECTIONS_MAX;
+pub use file::CONFIG_FILE_BYTES_MAX;
 
-/// Settings as they were given: every one may be missing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Settings as they were given: every one may be missing. A settings file has the fields as its keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Memory store, loopback only, access control off.
     pub dev: Option<bool>,
@@ -39,6 +43,7 @@ pub struct Settings {
     /// Networks that are never dialed, in CIDR form.
     pub dial_deny: Vec<String>,
     /// Most connections on one listener of the HTTP API.
+    #[serde(deserialize_with = "file::number_or_text")]
     pub http_max_connections: Option<String>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: Option<String>,
