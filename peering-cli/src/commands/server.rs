@@ -113,7 +113,10 @@ impl Server {
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
         let (weaker, mut mistakes) = Settings::from_env(look_up);
         mistakes.extend(unreadable(environment));
-        let file = self.config_file.clone().or_else(|| environment(CONFIG_FILE).filter(|it| !it.is_empty()).map(PathBuf::from));
+        let file = self
+            .config_file
+            .clone()
+            .or_else(|| environment(CONFIG_FILE).filter(|it| !it.is_empty()).map(PathBuf::from));
         let mut settings = self.into_settings().or(weaker);
         match file.as_deref().map(Settings::from_file).transpose() {
             Ok(weakest) => settings = settings.or(weakest.unwrap_or_default()),

@@ -100,7 +100,10 @@ mod tests {
             ("dev = true\ndev = true", "<file>, line 2: duplicate key"),
             ("\nstore = sqlite", "<file>, line 2: "),
             ("dev = \"yes\"", "<file>, line 1: invalid type: string \"yes\", expected a boolean"),
-            ("http_addr = \"127.0.0.1:1\"", "<file>, line 1: invalid type: string \"127.0.0.1:1\", expected a sequence"),
+            (
+                "http_addr = \"127.0.0.1:1\"",
+                "<file>, line 1: invalid type: string \"127.0.0.1:1\", expected a sequence",
+            ),
             ("http_max_connections = true", "<file>, line 1: expected a number"),
             ("acls = 1", "<file>, line 1: unknown field `acls`, expected one of `dev`, `data_dir`"),
         ] {

@@ -175,3 +175,38 @@ async fn a_port_that_is_taken_is_named() {
         "Error starting the server: the http listener cannot listen on <address>: Address already in use (os error 98)\n",
     );
 }
+
+#[tokio::test]
+async fn a_file_of_settings_is_read_under_variables_and_flags() {
+    let home = private_directory();
+    let file = home.path().join("peering.toml");
+    let data_dir = home.path().join("data").display().to_string();
+    let settings = format!(
+        "acl = \"off\"\ndata_dir = {data_dir:?}\nadvertise = [\"file.example:1\"]\nhttp_addr = [\"127.0.0.1:0\"]\n\
+         peer_addr = \"127.0.0.1:0\"\nhttp_max_connections = 100\n"
+    );
+    fs::write(&file, settings).unwrap();
+    let path = file.display().to_string();
+    for (variable, flags, advertised) in [
+        (None, &[][..], "file.example:1"),
+        (Some("variable.example:1"), &[], "variable.example:1"),
+        (Some("variable.example:1"), &["-advertise", "flag.example:1"], "flag.example:1"),
+    ] {
+        let call = program().call(["server", "-config-file", &path].iter().chain(flags));
+        let call = match variable {
+            Some(value) => call.variable("PEERING_SERVER_ADVERTISE", value),
+            None => call,
+        };
+        let mut process = call.start();
+        let ready = process.line_with("ready").await;
+        assert!(ready.ends_with(&format!("advertised as {advertised}")), "{ready}");
+        process.end(Signal::TERM).await;
+    }
+    fs::write(&file, "acl = \"off\"\ndata-dir = \"data\"\n").unwrap();
+    let call = program().call(["server", "-log-level", "loud"]).variable("PEERING_SERVER_CONFIG_FILE", &path);
+    let refused = call.directory(home.path()).finish().await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let problem = format!("-config-file: {path}, line 2: unknown field `data-dir`, expected one of `dev`, `data_dir`");
+    assert!(refused.stderr.contains(&problem), "{}", refused.stderr);
+    assert!(refused.stderr.contains("-log-level: expected one of"), "{}", refused.stderr);
+}
