@@ -239,6 +239,8 @@ impl Server {
         let renew_clock = Arc::clone(&clock);
         tasks.spawn(renew::keep(leaf, move || renew_clock.now(), stop_accepting.clone()));
         tasks.spawn(sweep(Arc::clone(&service), stop_accepting.clone()));
+        let (told, stop_telling) = (Arc::clone(&service), stop_accepting.clone());
+        tasks.spawn(async move { told.follow_changes(stop_telling).await });
         let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
         streams.start();
         let _stops = [stop_accepting.clone().drop_guard(), stop_events.clone().drop_guard()];

@@ -22,6 +22,12 @@ pub(crate) struct HttpError {
 }
 
 impl HttpError {
+    /// What is told to the caller.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The request is not well formed, so no service was asked.
     pub(crate) fn bad_request(text: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, text: text.into() }
@@ -76,6 +82,7 @@ impl From<ServiceError> for HttpError {
             ServiceError::Contended { .. } | ServiceError::OutboxFull { .. } | ServiceError::DiskFull(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            ServiceError::TooManyWaiting { .. } => StatusCode::TOO_MANY_REQUESTS,
             // Consul answers 500 to everything else, bad names and tokens too; its clients know no other status.
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

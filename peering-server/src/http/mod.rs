@@ -14,6 +14,7 @@ mod error;
 mod extract;
 mod guard;
 mod path;
+mod query;
 mod v1;
 
 use std::future::Future;
