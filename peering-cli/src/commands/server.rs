@@ -64,9 +64,15 @@ pub(crate) struct Server {
     /// Name of this server; the machine's name by default.
     #[arg(long, value_name = "value")]
     node_name: Option<String>,
-    /// `address` of the HTTP API: a loopback host:port or unix:///path. Can be given many times.
+    /// `address` of the HTTP API: host:port, https://host:port or unix:///path. Can be given many times.
     #[arg(long, value_name = "value")]
     http_addr: Vec<String>,
+    /// `file` of the certificate for https addresses, in PEM, followed by those that lead to its root.
+    #[arg(long, value_name = "value")]
+    http_cert: Option<PathBuf>,
+    /// `file` of that certificate's key, in PEM.
+    #[arg(long, value_name = "value")]
+    http_key: Option<PathBuf>,
     /// `address` of the listener for peers.
     #[arg(long, value_name = "value")]
     peer_addr: Option<String>,
@@ -131,6 +137,8 @@ impl Server {
             datacenter: self.datacenter,
             node_name: self.node_name,
             http_addr: self.http_addr,
+            http_cert: self.http_cert,
+            http_key: self.http_key,
             peer_addr: self.peer_addr,
             advertise: self.advertise,
             acl: self.acl,

@@ -10,6 +10,7 @@ use peering_core::name::Datacenter;
 use thiserror::Error;
 
 use crate::bounds::HTTP_CONNECTIONS_MAX;
+use crate::tls::CertificateFiles;
 
 /// Settings as they were given: every one may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +27,12 @@ pub struct Settings {
     pub datacenter: Option<String>,
     /// Name of this server.
     pub node_name: Option<String>,
-    /// Addresses of the HTTP API: `host:port` or `unix:///path`.
+    /// Addresses of the HTTP API: `host:port`, `https://host:port` or `unix:///path`.
     pub http_addr: Vec<String>,
+    /// File of the HTTP API's certificate.
+    pub http_cert: Option<PathBuf>,
+    /// File of its key.
+    pub http_key: Option<PathBuf>,
     /// Address of the peer listener.
     pub peer_addr: Option<String>,
     /// Where peers reach us, `host[:port]`.
@@ -59,6 +64,10 @@ pub struct Config {
     pub node_name: String,
     /// Addresses of the HTTP API over TCP; all are loopback.
     pub http_tcp: Vec<SocketAddr>,
+    /// Addresses of the HTTP API over TLS.
+    pub http_tls: Vec<SocketAddr>,
+    /// The certificate for those; given if there are any.
+    pub http_certificate: Option<CertificateFiles>,
     /// Paths of the HTTP API's unix sockets.
     pub http_unix: Vec<PathBuf>,
     /// Address of the peer listener.
@@ -156,6 +165,8 @@ impl Config {
             datacenter,
             node_name: "peering".to_owned(),
             http_tcp: vec![loopback],
+            http_tls: Vec::new(),
+            http_certificate: None,
             http_unix: Vec::new(),
             peer_addr: loopback,
             advertise: Advertise::Discover,
