@@ -6,6 +6,7 @@ use clap::Args;
 use peering_server::config::env::{PREFIX, VARIABLES};
 use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
+use peering_server::logs;
 use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -228,7 +229,8 @@ fn start_log(level: LogLevel, format: LogFormat) {
 /// warns of every odd frame, so that a stranger could fill the log.
 fn words_of(level: LevelFilter) -> Targets {
     let libraries = if level >= LevelFilter::DEBUG { level } else { LevelFilter::ERROR };
-    Targets::new().with_default(libraries).with_target(OWN_CRATES, level)
+    let named = logs::ALL.map(|name| (name, level));
+    Targets::new().with_default(libraries).with_target(OWN_CRATES, level).with_targets(named)
 }
 
 #[cfg(test)]
@@ -242,6 +244,9 @@ mod tests {
         let info = words_of(LevelFilter::INFO);
         assert!(info.would_enable("peering_server::listen::accept", &Level::INFO));
         assert!(!info.would_enable("peering_server::listen::accept", &Level::DEBUG));
+        for name in logs::ALL {
+            assert!(info.would_enable(name, &Level::INFO) && !info.would_enable(name, &Level::DEBUG), "{name}");
+        }
         assert!(!info.would_enable("h2::proto::ping_pong", &Level::WARN));
         assert!(info.would_enable("h2::proto::ping_pong", &Level::ERROR));
         assert!(words_of(LevelFilter::DEBUG).would_enable("h2::proto::ping_pong", &Level::DEBUG));

@@ -46,8 +46,7 @@ pub(super) async fn told(request: Request, next: Next) -> Response {
     if let Some(Refusal { text }) = response.extensions().get() {
         error!(method = shown_method(&method), url = shown(&uri), from = from(caller), error = text, "Request error");
     }
-    debug!(
-        method = shown_method(&method), url = shown(&uri), from = from(caller), latency = ?begun.elapsed(),
+    debug!(method = shown_method(&method), url = shown(&uri), from = from(caller), latency = ?begun.elapsed(),
         "Request finished"
     );
     response

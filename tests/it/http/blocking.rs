@@ -311,9 +311,9 @@ async fn five_thousand_clients_that_wait_on_one_index_are_woken_by_one_write_wit
     let woken = memory_bytes_max(std::process::id()) - memory;
     println!(
         "{CROWD} clients waited in {} KiB each, were woken in {:?}, and took {} KiB each at most",
-        waiting / CROWD >> 10,
+        (waiting / CROWD) >> 10,
         begun.elapsed(),
-        woken / CROWD >> 10
+        (woken / CROWD) >> 10
     );
     assert!(woken < CROWD * BYTES_EACH_MAX, "{woken} bytes for {CROWD}");
     drop(crowd);
