@@ -6,6 +6,7 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::Version;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use peering_core::foreign;
@@ -26,6 +27,9 @@ fn check(request: &Request) -> Result<(), HttpError> {
     let header = request.headers().get(HOST).map(|value| value.to_str().unwrap_or("\u{fffd}").to_owned());
     if request.headers().get_all(HOST).iter().count() > 1 {
         return Err(HttpError::forbidden("more than one Host: expected one"));
+    }
+    if request.version() == Version::HTTP_11 && target.is_none() && header.is_none() {
+        return Err(HttpError::bad_request("400 Bad Request: missing required Host header"));
     }
     let caller = request.extensions().get::<Caller>();
     let (over_unix, over_tls) = caller.map(|caller| (caller.unix, caller.tls)).unwrap_or_default();
@@ -96,7 +100,16 @@ mod tests {
         ] {
             assert!(check(&request(Some(host), None)).is_ok(), "{host}");
         }
-        assert!(check(&request(None, None)).is_ok());
+    }
+
+    #[test]
+    fn a_request_of_http_1_1_names_its_host() {
+        assert!(check(&request(None, None)).is_err());
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            let mut asked = request(None, None);
+            *asked.version_mut() = version;
+            assert!(check(&asked).is_ok(), "{version:?}");
+        }
     }
 
     #[test]
