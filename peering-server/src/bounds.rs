@@ -48,6 +48,17 @@ pub const PEER_CONNECTIONS_PER_SOURCE_MAX: usize = 256;
 /// Most connections on one HTTP listener, blocking queries included, unless the settings say otherwise.
 pub const HTTP_CONNECTIONS_MAX: usize = 8_192;
 
+/// Most requests that wait for a change at a time, in the whole server: twice the connections of one listener, since a
+/// connection with HTTP/2 carries many. Both ends of a connection with one that waits take some 40 KiB.
+pub const WAITING_READS_MAX: usize = 2 * HTTP_CONNECTIONS_MAX;
+/// Wait for a change if the caller names none; Consul's number.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(300);
+/// Longest wait for a change, up to a sixteenth more by chance, so that those who began together do not end together;
+/// Consul's numbers.
+pub const WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// Most bytes in the file of a certificate or a key: a long chain has some 20 KiB.
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Longest TLS handshake on a listener; a slow link needs three round trips.
 pub const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for a complete request head, the wait between two requests included. It begins when the answer before it

@@ -31,6 +31,7 @@ pub mod entropy;
 mod http;
 pub mod keyring;
 pub mod listen;
+pub mod logs;
 mod peerstream;
 pub mod server;
 pub mod service;

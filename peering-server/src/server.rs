@@ -30,7 +30,7 @@ use crate::service::{Parts, Service};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Store, StoreError};
-use crate::tls::{ALPN_H2, ServerTls};
+use crate::tls::{ALPN_H2, ALPN_HTTP_1_1, CertificateFiles, CertificateFilesError, KeySlot, ServerTls};
 
 /// Pause between two sweeps of old tombstones and tokens.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -86,6 +86,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
+    /// The certificate of the HTTP API cannot be used.
+    #[error("the certificate of the HTTP API cannot be used")]
+    Certificate(#[from] CertificateFilesError),
     /// A listener cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -100,6 +103,7 @@ pub struct Server {
     streams: Arc<PeerStreams>,
     addresses: Vec<ListenAddress>,
     peer_address: SocketAddr,
+    certificate: Option<ServedCertificate>,
     stop_accepting: CancellationToken,
     stop_events: CancellationToken,
     tasks: JoinSet<()>,
@@ -194,8 +198,9 @@ impl Server {
         let peer_listener = ListenerEntry::peer(config.peer_addr, tls).bind().await?;
         let peer_address = peer_listener.tcp_address().unwrap_or(config.peer_addr);
         let mut http_listeners = Vec::new();
-        for address in http_addresses(&config) {
-            http_listeners.push(ListenerEntry::http_within(address, config.http_max_connections).bind().await?);
+        let certificate = config.http_certificate.clone().map(ServedCertificate::load).transpose()?;
+        for entry in http_entries(&config, certificate.as_ref())? {
+            http_listeners.push(entry.bind().await?);
         }
 
         let board = Arc::new(StreamBoard::new(config.node_name.clone()));
@@ -239,6 +244,8 @@ impl Server {
         let renew_clock = Arc::clone(&clock);
         tasks.spawn(renew::keep(leaf, move || renew_clock.now(), stop_accepting.clone()));
         tasks.spawn(sweep(Arc::clone(&service), stop_accepting.clone()));
+        let (told, stop_telling) = (Arc::clone(&service), stop_accepting.clone());
+        tasks.spawn(async move { told.follow_changes(stop_telling).await });
         let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
         streams.start();
         let _stops = [stop_accepting.clone().drop_guard(), stop_events.clone().drop_guard()];
@@ -247,6 +254,7 @@ impl Server {
             streams,
             addresses,
             peer_address,
+            certificate,
             stop_accepting,
             stop_events,
             tasks,
@@ -274,6 +282,18 @@ impl Server {
         self.peer_address
     }
 
+    /// Reads again what may change while the server runs: the certificate of the HTTP API. Connections that are open keep
+    /// the one that they were shown.
+    ///
+    /// # Errors
+    /// [`CertificateFilesError`]; the certificate that was there goes on being served.
+    pub fn reload(&self) -> Result<(), CertificateFilesError> {
+        if let Some(ServedCertificate { files, slot }) = &self.certificate {
+            slot.replace(files.load()?);
+        }
+        Ok(())
+    }
+
     /// Stops accepting, ends streams, flushes and closes the store.
     pub async fn shutdown(mut self) {
         self.stop_accepting.cancel();
@@ -293,9 +313,30 @@ impl Server {
     }
 }
 
-fn http_addresses(config: &Config) -> impl Iterator<Item = ListenAddress> + '_ {
-    let tcp = config.http_tcp.iter().copied().map(ListenAddress::Tcp);
-    tcp.chain(config.http_unix.iter().cloned().map(ListenAddress::Unix))
+/// The certificate of the HTTP API, and where it came from.
+struct ServedCertificate {
+    files: CertificateFiles,
+    slot: Arc<KeySlot>,
+}
+
+impl ServedCertificate {
+    fn load(files: CertificateFiles) -> Result<Self, CertificateFilesError> {
+        let slot = Arc::new(KeySlot::new(files.load()?));
+        Ok(Self { files, slot })
+    }
+}
+
+/// Describes every listener of the HTTP API.
+fn http_entries(config: &Config, certificate: Option<&ServedCertificate>) -> Result<Vec<ListenerEntry>, rustls::Error> {
+    let plain = |address| ListenerEntry::http_within(address, config.http_max_connections);
+    let mut entries: Vec<ListenerEntry> = config.http_tcp.iter().map(|at| plain(ListenAddress::Tcp(*at))).collect();
+    if let Some(certificate) = certificate {
+        let tls = ServerTls::one_for_all(Arc::clone(&certificate.slot), &[ALPN_H2, ALPN_HTTP_1_1])?;
+        let https = |at: &SocketAddr| ListenerEntry::https_within(*at, tls.clone(), config.http_max_connections);
+        entries.extend(config.http_tls.iter().map(https));
+    }
+    entries.extend(config.http_unix.iter().map(|path| plain(ListenAddress::Unix(path.clone()))));
+    Ok(entries)
 }
 
 /// Opens the keyring of a store. One is made for an empty store only.

@@ -30,6 +30,19 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Returns the port at the other end; there is none on a unix socket.
+    #[must_use]
+    pub fn peer_port(&self) -> Option<u16> {
+        let peer = match self {
+            Self::Tcp(stream) => stream.peer_addr(),
+            Self::Tls(stream) => stream.get_ref().0.peer_addr(),
+            Self::Unix(_) => return None,
+        };
+        peer.ok().map(|peer| peer.port())
+    }
+}
+
 impl From<client::TlsStream<TcpStream>> for Socket {
     fn from(stream: client::TlsStream<TcpStream>) -> Self {
         Self::Tls(Box::new(stream.into()))

@@ -6,6 +6,7 @@ use clap::Args;
 use peering_server::config::env::{PREFIX, VARIABLES};
 use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
+use peering_server::logs;
 use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -69,9 +70,15 @@ pub(crate) struct Server {
     /// Name of this server; the machine's name by default.
     #[arg(long, value_name = "value")]
     node_name: Option<String>,
-    /// `address` of the HTTP API: a loopback host:port or unix:///path. Can be given many times.
+    /// `address` of the HTTP API: host:port, https://host:port or unix:///path. Can be given many times.
     #[arg(long, value_name = "value")]
     http_addr: Vec<String>,
+    /// `file` of the certificate for https addresses, in PEM, followed by those that lead to its root.
+    #[arg(long, value_name = "value")]
+    http_cert: Option<PathBuf>,
+    /// `file` of that certificate's key, in PEM.
+    #[arg(long, value_name = "value")]
+    http_key: Option<PathBuf>,
     /// `address` of the listener for peers.
     #[arg(long, value_name = "value")]
     peer_addr: Option<String>,
@@ -144,6 +151,8 @@ impl Server {
             datacenter: self.datacenter,
             node_name: self.node_name,
             http_addr: self.http_addr,
+            http_cert: self.http_cert,
+            http_key: self.http_key,
             peer_addr: self.peer_addr,
             advertise: self.advertise,
             acl: self.acl,
@@ -233,7 +242,8 @@ fn start_log(level: LogLevel, format: LogFormat) {
 /// warns of every odd frame, so that a stranger could fill the log.
 fn words_of(level: LevelFilter) -> Targets {
     let libraries = if level >= LevelFilter::DEBUG { level } else { LevelFilter::ERROR };
-    Targets::new().with_default(libraries).with_target(OWN_CRATES, level)
+    let named = logs::ALL.map(|name| (name, level));
+    Targets::new().with_default(libraries).with_target(OWN_CRATES, level).with_targets(named)
 }
 
 #[cfg(test)]
@@ -247,6 +257,9 @@ mod tests {
         let info = words_of(LevelFilter::INFO);
         assert!(info.would_enable("peering_server::listen::accept", &Level::INFO));
         assert!(!info.would_enable("peering_server::listen::accept", &Level::DEBUG));
+        for name in logs::ALL {
+            assert!(info.would_enable(name, &Level::INFO) && !info.would_enable(name, &Level::DEBUG), "{name}");
+        }
         assert!(!info.would_enable("h2::proto::ping_pong", &Level::WARN));
         assert!(info.would_enable("h2::proto::ping_pong", &Level::ERROR));
         assert!(words_of(LevelFilter::DEBUG).would_enable("h2::proto::ping_pong", &Level::DEBUG));

@@ -10,7 +10,7 @@ use super::{Mistake, Settings};
 pub const PREFIX: &str = "PEERING_SERVER_";
 
 /// The variables, each with a sentence.
-pub const VARIABLES: [(&str, &str); 15] = [
+pub const VARIABLES: [(&str, &str); 17] = [
     ("DEV", "true: memory store, loopback only, access control off"),
     ("DATA_DIR", "directory of store, keyring and api.sock"),
     ("STORE", "sqlite or memory"),
@@ -18,6 +18,8 @@ pub const VARIABLES: [(&str, &str); 15] = [
     ("DATACENTER", "name of this datacenter"),
     ("NODE_NAME", "name of this server"),
     ("HTTP_ADDR", "addresses of the HTTP API"),
+    ("HTTP_CERT", "file of the HTTP API's certificate, for its https addresses"),
+    ("HTTP_KEY", "file of that certificate's key"),
     ("PEER_ADDR", "address of the peer listener"),
     ("ADVERTISE", "where peers reach this server"),
     ("ACL", "off"),
@@ -59,6 +61,8 @@ impl Settings {
             datacenter: text("DATACENTER"),
             node_name: text("NODE_NAME"),
             http_addr: list("HTTP_ADDR"),
+            http_cert: text("HTTP_CERT").map(PathBuf::from),
+            http_key: text("HTTP_KEY").map(PathBuf::from),
             peer_addr: text("PEER_ADDR"),
             advertise: list("ADVERTISE"),
             acl: text("ACL"),
@@ -82,6 +86,8 @@ impl Settings {
             datacenter: self.datacenter.or(weaker.datacenter),
             node_name: self.node_name.or(weaker.node_name),
             http_addr: first(self.http_addr, weaker.http_addr),
+            http_cert: self.http_cert.or(weaker.http_cert),
+            http_key: self.http_key.or(weaker.http_key),
             peer_addr: self.peer_addr.or(weaker.peer_addr),
             advertise: first(self.advertise, weaker.advertise),
             acl: self.acl.or(weaker.acl),

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::bounds::HTTP_CONNECTIONS_MAX;
 pub use file::CONFIG_FILE_BYTES_MAX;
+use crate::tls::CertificateFiles;
 
 /// Settings as they were given: every one may be missing. A settings file has the fields as its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -30,8 +31,12 @@ pub struct Settings {
     pub datacenter: Option<String>,
     /// Name of this server.
     pub node_name: Option<String>,
-    /// Addresses of the HTTP API: `host:port` or `unix:///path`.
+    /// Addresses of the HTTP API: `host:port`, `https://host:port` or `unix:///path`.
     pub http_addr: Vec<String>,
+    /// File of the HTTP API's certificate.
+    pub http_cert: Option<PathBuf>,
+    /// File of its key.
+    pub http_key: Option<PathBuf>,
     /// Address of the peer listener.
     pub peer_addr: Option<String>,
     /// Where peers reach us, `host[:port]`.
@@ -64,6 +69,10 @@ pub struct Config {
     pub node_name: String,
     /// Addresses of the HTTP API over TCP; all are loopback.
     pub http_tcp: Vec<SocketAddr>,
+    /// Addresses of the HTTP API over TLS.
+    pub http_tls: Vec<SocketAddr>,
+    /// The certificate for those; given if there are any.
+    pub http_certificate: Option<CertificateFiles>,
     /// Paths of the HTTP API's unix sockets.
     pub http_unix: Vec<PathBuf>,
     /// Address of the peer listener.
@@ -161,6 +170,8 @@ impl Config {
             datacenter,
             node_name: "peering".to_owned(),
             http_tcp: vec![loopback],
+            http_tls: Vec::new(),
+            http_certificate: None,
             http_unix: Vec::new(),
             peer_addr: loopback,
             advertise: Advertise::Discover,

@@ -7,7 +7,9 @@ use peering_core::name::Datacenter;
 
 use super::{Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
 use crate::bounds::{ADDRESSES_MAX, HTTP_CONNECTIONS_MAX};
+use crate::causes::chain;
 use crate::dial::{AddressOrigin, DialPolicy};
+use crate::tls::CertificateFiles;
 
 /// Port of the HTTP API, as Consul's.
 const HTTP_PORT: u16 = 8500;
@@ -57,8 +59,18 @@ impl Resolver {
                 }
                 continue;
             }
-            if text.starts_with("https://") {
-                self.mistake("http-addr", "https is not served yet; use a loopback address or unix:///path");
+            if let Some(rest) = text.strip_prefix("https://") {
+                let Some(address) = self.socket_address("http-addr", rest) else { continue };
+                if address.ip().to_canonical().is_loopback() {
+                    config.http_tls.push(address);
+                } else {
+                    self.mistake(
+                        "http-addr",
+                        format!(
+                            "{address} is not a loopback address; without access control the API stays on this machine"
+                        ),
+                    );
+                }
                 continue;
             }
             let Some(address) = self.socket_address("http-addr", text.strip_prefix("http://").unwrap_or(text)) else {
@@ -73,6 +85,36 @@ impl Resolver {
                 );
             }
         }
+    }
+
+    /// Checks the certificate of the HTTP API, with what is in its files.
+    fn http_certificate(
+        &mut self,
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+        is_needed: bool,
+    ) -> Option<CertificateFiles> {
+        let files = match (certificate, key) {
+            (Some(certificate), Some(key)) => CertificateFiles { certificate, key },
+            (None, None) if !is_needed => return None,
+            (certificate, key) => {
+                let missing = [("http-cert", certificate.is_none()), ("http-key", key.is_none())];
+                for (setting, _) in missing.into_iter().filter(|(_, is_missing)| *is_missing) {
+                    self.mistake(
+                        setting,
+                        "https:// in -http-addr needs a certificate and its key: give the PEM file of each",
+                    );
+                }
+                return None;
+            }
+        };
+        if !is_needed {
+            self.mistake("http-cert", "there is nobody to show it to: begin an address in -http-addr with https://");
+        }
+        if let Err(error) = files.load() {
+            self.mistake(if error.is_of_key(&files) { "http-key" } else { "http-cert" }, chain(&error));
+        }
+        Some(files)
     }
 
     fn http_max_connections(&mut self, given: Option<&str>) -> usize {
@@ -176,6 +218,8 @@ impl Settings {
             datacenter: datacenter.unwrap_or_else(Datacenter::first),
             node_name: self.node_name.unwrap_or_else(host_name),
             http_tcp: Vec::new(),
+            http_tls: Vec::new(),
+            http_certificate: None,
             http_unix: Vec::new(),
             peer_addr: peer_addr.unwrap_or(default_peer),
             advertise: resolver.advertise(&self.advertise),
@@ -190,6 +234,8 @@ impl Settings {
         } else {
             resolver.http(&self.http_addr, &mut config);
         }
+        let has_https = self.http_addr.iter().any(|text| text.starts_with("https://"));
+        config.http_certificate = resolver.http_certificate(self.http_cert, self.http_key, has_https);
         if let Some(data_dir) = data_dir.filter(|_| !dev) {
             config.http_unix.push(data_dir.join("api.sock"));
         }
@@ -286,12 +332,41 @@ mod tests {
 
     #[test]
     fn the_api_does_not_leave_this_machine() {
-        for address in ["0.0.0.0:8500", "10.0.0.1:8500", "[::]:8500", "https://127.0.0.1:8500", "unix://relative"] {
+        for address in
+            ["0.0.0.0:8500", "10.0.0.1:8500", "[::]:8500", "https://0.0.0.0:8500", "https://x", "unix://relative"]
+        {
             let mistakes = Settings { http_addr: vec![address.into()], ..off() }.resolve().unwrap_err();
             assert_eq!(mistakes.0[0].setting, "http-addr", "{address}");
         }
         let config = Settings { http_addr: vec!["[::1]:0".into(), "localhost:1".into()], ..off() }.resolve().unwrap();
         assert_eq!(config.http_tcp.len(), 2);
+    }
+
+    #[test]
+    fn https_needs_a_certificate_that_can_be_used_and_a_certificate_needs_https() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let file = |name: &str, content: String| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            Some(path)
+        };
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (cert, key) = (file("cert", made.cert.pem()), file("key", made.signing_key.serialize_pem()));
+        let mistakes = |address: &str, http_cert: &Option<PathBuf>, http_key: &Option<PathBuf>| {
+            let (http_cert, http_key) = (http_cert.clone(), http_key.clone());
+            let settings = Settings { http_addr: vec![address.into()], http_cert, http_key, ..off() };
+            let config = settings.resolve().map(|config| (config.http_tls.len(), config.http_tcp.len()));
+            config.map_err(|mistakes| mistakes.0.iter().map(|mistake| mistake.setting).collect::<Vec<_>>())
+        };
+        let (https, http) = ("https://localhost:8501", "localhost:8500");
+        assert_eq!(mistakes(https, &cert, &key), Ok((1, 0)));
+        assert_eq!(mistakes(http, &None, &None), Ok((0, 1)));
+        assert_eq!(mistakes(http, &cert, &key), Err(vec!["http-cert"]));
+        assert_eq!(mistakes(https, &None, &None), Err(vec!["http-cert", "http-key"]));
+        assert_eq!(mistakes(https, &cert, &None), Err(vec!["http-key"]));
+        assert_eq!(mistakes(http, &None, &key), Err(vec!["http-cert"]));
+        assert_eq!(mistakes(https, &key, &key), Err(vec!["http-cert"]));
+        assert_eq!(mistakes("https://10.0.0.1:1", &cert, &cert), Err(vec!["http-addr", "http-key"]));
     }
 
     #[test]

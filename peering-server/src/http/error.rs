@@ -4,12 +4,12 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
-use http::{StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use peering_core::api::body::BodyError;
 use peering_core::foreign;
 use peering_core::token::VerifyError;
-use tracing::{debug, error};
 
+use super::requests::Refusal;
 use crate::causes::chain;
 use crate::service::ServiceError;
 use crate::service::establish::CallCode;
@@ -19,34 +19,45 @@ use crate::service::establish::CallCode;
 pub(crate) struct HttpError {
     status: StatusCode,
     text: String,
+    /// What the log tells; the text if there is nothing else to tell.
+    cause: Option<String>,
 }
 
 impl HttpError {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), cause: None }
+    }
+
+    /// What is told to the caller.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The request is not well formed, so no service was asked.
     pub(crate) fn bad_request(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, text: text.into() }
+        Self::new(StatusCode::BAD_REQUEST, text)
     }
 
     /// The caller is a browser page or a name that is not ours.
     pub(crate) fn forbidden(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::FORBIDDEN, text: text.into() }
+        Self::new(StatusCode::FORBIDDEN, text)
     }
 
     /// A handler broke off: a fault of ours, which the log tells.
     pub(crate) fn broken(cause: &dyn std::error::Error) -> Self {
-        error!(cause = chain(cause), "Request error");
         let text = "the request broke off; the server's log has the cause".to_owned();
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, text }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, text, cause: Some(chain(cause)) }
     }
 
     /// The body took longer than anybody may hold a place.
     pub(crate) fn too_slow(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::REQUEST_TIMEOUT, text: text.into() }
+        Self::new(StatusCode::REQUEST_TIMEOUT, text)
     }
 
     /// The body is longer than any request of ours.
     pub(crate) fn too_large(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::PAYLOAD_TOO_LARGE, text: text.into() }
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 }
 
@@ -76,34 +87,36 @@ impl From<ServiceError> for HttpError {
             ServiceError::Contended { .. } | ServiceError::OutboxFull { .. } | ServiceError::DiskFull(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            ServiceError::TooManyWaiting { .. } => StatusCode::TOO_MANY_REQUESTS,
             // Consul answers 500 to everything else, bad names and tokens too; its clients know no other status.
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let text = error.to_string();
         match &error {
-            ServiceError::DiskFull(_) => {
-                error!(cause = chain(&error), "Request error");
-                Self { status, text }
-            }
+            ServiceError::DiskFull(_) => Self { status, text, cause: Some(chain(&error)) },
             ServiceError::Store(_)
             | ServiceError::Record(_)
             | ServiceError::Keyring(_)
             | ServiceError::OutcomeUnknown => {
-                error!(cause = chain(&error), "Request error");
-                Self { status, text: format!("{text}; the server's log has the cause") }
+                let text = format!("{text}; the server's log has the cause");
+                Self { status, text, cause: Some(chain(&error)) }
             }
-            _ => {
-                debug!(error = foreign::quoted(&text), "Request error");
-                Self { status, text }
-            }
+            _ => Self::new(status, text),
         }
     }
 }
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        plain(self.status, self.text)
+        let refusal = self.cause.map_or_else(|| Refusal::of_request(&self.text), Refusal::of_ours);
+        refused(plain(self.status, self.text), refusal)
     }
+}
+
+/// Leaves word for the log.
+fn refused(mut response: Response, refusal: Refusal) -> Response {
+    response.extensions_mut().insert(refusal);
+    response
 }
 
 fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
@@ -124,7 +137,8 @@ pub(crate) fn options(allow: &'static str) -> Response {
 /// Refuses a method that the endpoint does not have.
 pub(crate) fn method_not_allowed(request: &Request, allow: &'static str) -> Response {
     let text = format!("method {} not allowed", foreign::echo(request.method().as_str()));
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    let refusal = Refusal::of_request(&text);
+    let mut response = refused(plain(StatusCode::METHOD_NOT_ALLOWED, text), refusal);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
@@ -141,14 +155,27 @@ pub(crate) async fn unknown_path(uri: Uri) -> Response {
 
 /// Refuses a query string that cannot be read, as Consul does: 500 and no word.
 pub(crate) fn bad_query() -> Response {
-    plain(StatusCode::INTERNAL_SERVER_ERROR, "")
+    refused(plain(StatusCode::INTERNAL_SERVER_ERROR, ""), Refusal::of_request("Failed to decode query"))
 }
 
-/// Leads to the canonical spelling of a path; 301 is what Consul's releases answer.
-pub(crate) fn moved(location: &str) -> Response {
-    let Ok(location) = HeaderValue::from_str(location) else { return plain(StatusCode::BAD_REQUEST, "") };
-    let mut response = Response::new(Body::empty());
+/// Leads to the canonical spelling of a path; 301 is what Consul's releases answer. As Go does, a page says so too to
+/// whoever reads one.
+pub(crate) fn moved(method: &Method, location: &str) -> Response {
+    let Ok(value) = HeaderValue::from_str(location) else { return plain(StatusCode::BAD_REQUEST, "") };
+    let has_page = [Method::GET, Method::HEAD].contains(method);
+    let page =
+        if has_page { format!("<a href=\"{}\">Moved Permanently</a>.\n\n", in_html(location)) } else { String::new() };
+    let mut response = Response::new(Body::from(page));
+    if has_page {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    }
     *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-    response.headers_mut().insert(LOCATION, location);
+    response.headers_mut().insert(LOCATION, value);
     response
+}
+
+/// Escapes what would be markup.
+fn in_html(text: &str) -> String {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    escaped.replace('"', "&#34;").replace('\'', "&#39;")
 }

@@ -6,6 +6,7 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::Version;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use peering_core::foreign;
@@ -27,17 +28,23 @@ fn check(request: &Request) -> Result<(), HttpError> {
     if request.headers().get_all(HOST).iter().count() > 1 {
         return Err(HttpError::forbidden("more than one Host: expected one"));
     }
-    let over_unix = request.extensions().get::<Caller>().is_some_and(|caller| caller.unix);
+    if request.version() == Version::HTTP_11 && target.is_none() && header.is_none() {
+        return Err(HttpError::bad_request("400 Bad Request: missing required Host header"));
+    }
+    let caller = request.extensions().get::<Caller>();
+    let (over_unix, over_tls) = caller.map(|caller| (caller.unix, caller.tls)).unwrap_or_default();
     let stranger = target.iter().chain(&header).find(|host| !is_loopback(host));
-    if let Some(host) = stranger.filter(|_| !over_unix) {
+    // Over TLS the name was checked by the caller's browser, against a certificate that a page of others does not have.
+    if let Some(host) = stranger.filter(|_| !over_unix && !over_tls) {
         return Err(HttpError::forbidden(format!(
             "Host {} is refused: this server listens on loopback, call it as localhost or by its IP address",
             foreign::quoted(host)
         )));
     }
+    let scheme = if over_tls { "https" } else { "http" };
     for origin in request.headers().get_all(ORIGIN) {
         let origin = origin.to_str().unwrap_or("\u{fffd}");
-        let own = target.as_deref().or(header.as_deref()).is_some_and(|host| origin == format!("http://{host}"));
+        let own = target.as_deref().or(header.as_deref()).is_some_and(|host| origin == format!("{scheme}://{host}"));
         if !own {
             return Err(HttpError::forbidden(format!(
                 "Origin {} is refused: pages of other sites may not use this API",
@@ -93,7 +100,16 @@ mod tests {
         ] {
             assert!(check(&request(Some(host), None)).is_ok(), "{host}");
         }
-        assert!(check(&request(None, None)).is_ok());
+    }
+
+    #[test]
+    fn a_request_of_http_1_1_names_its_host() {
+        assert!(check(&request(None, None)).is_err());
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            let mut asked = request(None, None);
+            *asked.version_mut() = version;
+            assert!(check(&asked).is_ok(), "{version:?}");
+        }
     }
 
     #[test]
@@ -208,10 +224,22 @@ mod tests {
     #[test]
     fn over_a_unix_socket_any_host_will_do_but_no_foreign_origin() {
         let mut asked = request(Some("anything"), None);
-        asked.extensions_mut().insert(Caller { source: None, unix: true });
+        asked.extensions_mut().insert(Caller { source: None, port: None, unix: true, tls: false });
         assert!(check(&asked).is_ok());
         let mut asked = request(Some("localhost"), Some("http://evil.example"));
-        asked.extensions_mut().insert(Caller { source: None, unix: true });
+        asked.extensions_mut().insert(Caller { source: None, port: None, unix: true, tls: false });
         assert!(check(&asked).is_err());
+    }
+
+    #[test]
+    fn over_tls_any_host_will_do_and_the_origin_has_the_scheme() {
+        let over_tls = |origin: Option<&str>| {
+            let mut asked = request(Some("consul.example.com:8501"), origin);
+            let source = Some(std::net::Ipv4Addr::LOCALHOST.into());
+            asked.extensions_mut().insert(Caller { source, port: Some(1), unix: false, tls: true });
+            check(&asked).is_ok()
+        };
+        assert!(over_tls(None) && over_tls(Some("https://consul.example.com:8501")));
+        assert!(!over_tls(Some("http://consul.example.com:8501")) && !over_tls(Some("https://evil.example:8501")));
     }
 }

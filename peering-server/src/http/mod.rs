@@ -14,7 +14,11 @@ mod error;
 mod extract;
 mod guard;
 mod path;
+mod query;
+mod requests;
 mod v1;
+#[cfg(test)]
+mod waiting_tests;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,9 +29,14 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on, post};
 use http::header::{HeaderValue, VARY};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 use crate::service::Service;
 use error::HttpError;
+
+/// Least bytes of an answer that is compressed for a client that takes gzip; Consul's number, one packet of Ethernet.
+const GZIP_BYTES_MIN: u16 = 1_400;
 
 /// What handlers share.
 pub(crate) struct App {
@@ -53,10 +62,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/v1/peerings", only("OPTIONS,GET", on(MethodFilter::GET, v1::peerings::list)))
         .route("/v1/status/leader", only("OPTIONS,GET", on(MethodFilter::GET, v1::status::leader)))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
         .layer(middleware::from_fn(as_consul))
         .fallback(error::unknown_path)
         .layer(middleware::from_fn(path::only_canonical))
         .layer(middleware::from_fn(guard::refuse_strangers))
+        .layer(middleware::from_fn(requests::told))
         .with_state(app)
 }
 

@@ -14,7 +14,7 @@ const WITHOUT_SLASH: &str = "/v1/peering";
 pub(super) async fn only_canonical(request: Request, next: Next) -> Response {
     match check(request.uri()) {
         Ok(None) => next.run(request).await,
-        Ok(Some(location)) => error::moved(&location),
+        Ok(Some(location)) => error::moved(request.method(), &location),
         Err(error) => error.into_response(),
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn is_query(query: &str) -> bool {
 }
 
 /// Undoes percent escapes; `None` if one is not whole.
-fn decoded(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {

@@ -1,19 +1,24 @@
 //! The accept loop: counts, shakes hands in a task with a deadline, and hands finished connections on.
 
 use std::error::Error;
-use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
+use tokio::io::{self, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::gate::{Admission, ConnectionGuard, Gate, GateRefusal};
 use super::{Bound, Limits, Listener, TlsRule};
-use crate::bounds::{ACCEPT_PAUSE, REFUSAL_LOG_PAUSE};
+use crate::bounds::{ACCEPT_PAUSE, IDLE_CLOSE_MAX, REFUSAL_LOG_PAUSE, REQUEST_HEAD_BYTES_MAX};
 use crate::socket::Socket;
 use crate::tls::HandshakeError;
+
+/// The answer to HTTP in clear on a listener with TLS; the same bytes as Go's.
+const WITHOUT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 /// A connection that is ready to be served: admitted, and with TLS if the listener has it.
 #[derive(Debug)]
@@ -155,11 +160,44 @@ async fn prepare(socket: Socket, tls: &TlsRule, limits: Limits) -> Result<Socket
     stream.set_nodelay(true)?;
     match tls {
         TlsRule::Plain => Ok(Socket::Tcp(stream)),
-        TlsRule::ByServerName(tls) => {
-            let handshake = tokio::time::timeout(limits.handshake, tls.accept::<TcpStream>(stream));
-            let finished = handshake.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
-            Ok(finished?.into())
+        TlsRule::ByServerName(tls) => within(limits.handshake, tls.accept::<TcpStream>(stream)).await,
+        TlsRule::One(tls) => {
+            let handshake = async {
+                if begins_as_http(&stream).await? {
+                    return Err(tell_to_use_tls(stream).await);
+                }
+                tls.accept::<TcpStream>(stream).await
+            };
+            within(limits.handshake, handshake).await
         }
+    }
+}
+
+async fn within(
+    longest: Duration,
+    handshake: impl Future<Output = Result<TlsStream<TcpStream>, HandshakeError>>,
+) -> Result<Socket, HandshakeError> {
+    let finished = tokio::time::timeout(longest, handshake).await;
+    Ok(finished.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??.into())
+}
+
+/// Looks at the first byte: a method of HTTP begins with a capital letter, a TLS record never does.
+async fn begins_as_http(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase())
+}
+
+/// Answers as Go does who speaks to the wrong port.
+async fn tell_to_use_tls(mut stream: TcpStream) -> HandshakeError {
+    let told = async {
+        stream.write_all(WITHOUT_TLS).await?;
+        stream.shutdown().await?;
+        // What is left unread would make the system cut the connection, and the answer with it.
+        io::copy(&mut stream.take(REQUEST_HEAD_BYTES_MAX as u64), &mut io::sink()).await
+    };
+    match tokio::time::timeout(IDLE_CLOSE_MAX, told).await {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(_)) | Err(_) => HandshakeError::PlainHttp,
     }
 }
 
@@ -185,7 +223,6 @@ impl Refusals {
 mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use tokio::net::UnixStream;
     use tokio::sync::mpsc;

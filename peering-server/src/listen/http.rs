@@ -16,14 +16,19 @@ use super::accept::Connection;
 use super::drive::{Patience, Traffic, drive, tracked};
 use super::http2;
 use crate::bounds::{HTTP2_REQUESTS_PER_CONNECTION_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_MAX};
+use crate::socket::Socket;
 
 /// Who sent a request; an extension of every request of the HTTP API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
     /// The address of the caller; none on a unix socket.
     pub source: Option<IpAddr>,
+    /// The port of the caller; none on a unix socket.
+    pub port: Option<u16>,
     /// Whether the request came over a unix socket.
     pub unix: bool,
+    /// Whether it came over TLS.
+    pub tls: bool,
 }
 
 /// Serves an HTTP service, such as an axum router, until the connection ends: a handler for [`serve`](super::serve).
@@ -65,7 +70,12 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let caller = Caller { source: connection.source, unix: connection.is_unix() };
+    let caller = Caller {
+        source: connection.source,
+        port: connection.socket.peer_port(),
+        unix: connection.is_unix(),
+        tls: matches!(connection.socket, Socket::Tls(_)),
+    };
     let shutdown = connection.shutdown.clone();
     // The admission lives as long as this call does.
     let (socket, _admission) = connection.into_parts();
@@ -151,7 +161,8 @@ mod tests {
     async fn a_request_over_tcp_says_where_it_came_from() {
         let (address, stop) = start_tcp(who(), REQUEST_HEAD_MAX).await;
         let answer = ask(TcpStream::connect(address).await.unwrap()).await;
-        assert!(answer.ends_with("Caller { source: Some(127.0.0.1), unix: false }"), "{answer}");
+        let (begin, end) = ("Caller { source: Some(127.0.0.1), port: Some(", "), unix: false, tls: false }");
+        assert!(answer.contains(begin) && answer.ends_with(end), "{answer}");
         stop.shutdown.cancel();
         stop.task.await.unwrap();
     }
@@ -163,7 +174,7 @@ mod tests {
         let entry = ListenerEntry::http(ListenAddress::Unix(path.clone()));
         let (_, stop) = start(entry, who(), REQUEST_HEAD_MAX).await;
         let answer = ask(UnixStream::connect(&path).await.unwrap()).await;
-        assert!(answer.ends_with("Caller { source: None, unix: true }"), "{answer}");
+        assert!(answer.ends_with("Caller { source: None, port: None, unix: true, tls: false }"), "{answer}");
         stop.shutdown.cancel();
         stop.task.await.unwrap();
         assert!(!path.exists(), "a stopped listener leaves no file");

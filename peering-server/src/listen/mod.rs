@@ -3,6 +3,7 @@
 //! | listener | TLS rule | serves | bounds |
 //! |---|---|---|---|
 //! | `http` | plain on loopback and unix sockets | the HTTP API | connections in all |
+//! | `https` | one certificate of the operator's, no client certificate | the HTTP API | connections in all |
 //! | `peer` | certificate by exact server name, no client certificate | the peer stream service | connections without an accepted Open, in all and per source |
 //!
 //! A listener knows nothing of routes or frames: [`accept::serve`] hands each finished connection to a handler, which
@@ -40,6 +41,8 @@ pub use unix::{UnixSocket, UnixSocketError};
 pub enum ListenAddress {
     /// An IP address and a port; port 0 lets the system choose.
     Tcp(SocketAddr),
+    /// The same, for HTTP over TLS.
+    Https(SocketAddr),
     /// The path of a unix socket.
     Unix(PathBuf),
 }
@@ -48,6 +51,7 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Https(address) => write!(f, "https://{address}"),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -61,6 +65,8 @@ pub enum TlsRule {
     Plain,
     /// A certificate by the exact server name that the client asks for, and no client certificate.
     ByServerName(ServerTls),
+    /// One certificate whatever the client asks for, and no client certificate. Who sends HTTP in clear is told so.
+    One(ServerTls),
 }
 
 /// What is served on a listener.
@@ -113,6 +119,13 @@ impl ListenerEntry {
         Self { name: "http", address, tls: TlsRule::Plain, services: Services::HttpApi, limits }
     }
 
+    /// Describes a listener for the HTTP API over TLS that takes so many connections.
+    #[must_use]
+    pub fn https_within(address: SocketAddr, tls: ServerTls, connections: usize) -> Self {
+        let (name, address, tls) = ("https", ListenAddress::Https(address), TlsRule::One(tls));
+        Self { name, tls, ..Self::http_within(address, connections) }
+    }
+
     /// Describes the listener for peer streams.
     #[must_use]
     pub fn peer(address: SocketAddr, tls: ServerTls) -> Self {
@@ -132,7 +145,7 @@ impl ListenerEntry {
     pub async fn bind(self) -> Result<Listener, BindError> {
         let name = self.name;
         let socket = match &self.address {
-            ListenAddress::Tcp(address) => {
+            ListenAddress::Tcp(address) | ListenAddress::Https(address) => {
                 // Checked on the canonical form, or an IPv4-mapped wildcard would pass for something else.
                 if matches!(self.tls, TlsRule::Plain) && !address.ip().to_canonical().is_loopback() {
                     return Err(BindError::PlainNotLoopback { name, address: *address });
@@ -172,6 +185,7 @@ impl Listener {
     #[must_use]
     pub fn address(&self) -> ListenAddress {
         match &self.socket {
+            Bound::Tcp(_, address) if matches!(self.tls, TlsRule::One(_)) => ListenAddress::Https(*address),
             Bound::Tcp(_, address) => ListenAddress::Tcp(*address),
             Bound::Unix(socket) => ListenAddress::Unix(socket.path().to_owned()),
         }

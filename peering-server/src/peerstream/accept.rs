@@ -20,6 +20,7 @@ use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, Re
 use crate::causes::chain;
 use crate::listen::ConnectionGuard;
 use crate::listen::grpc::PeerConnection;
+use crate::logs::{PEERSTREAM, STREAM};
 use crate::service::ServiceError;
 use crate::service::secrets::{Exchange, OpenError};
 
@@ -81,10 +82,10 @@ async fn serve(
     // One that was refused has been told of, or counted.
     let Some(peer_id) = outcome.peering else { return };
     match outcome.result {
-        Ok(()) => info!(%peer_id, source = ?source, "ending stream"),
+        Ok(()) => info!(target: STREAM, %peer_id, source = ?source, "ending stream"),
         Err(refusal) => {
             let reason = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX);
-            info!(%peer_id, source = ?source, code = refusal.code.number(), reason, "ending stream");
+            info!(target: STREAM, %peer_id, source = ?source, code = refusal.code.number(), reason, "ending stream");
         }
     }
 }
@@ -100,7 +101,7 @@ async fn decide<'a>(
     let admitted_by = secret.hash();
     match shared.service.admit(&peer_id, &secret, remote).await {
         Ok(peering) => {
-            info!(peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
+            info!(target: STREAM, peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
                 "accepted initial replication request from peer");
             let id = peering.local_id;
             let place = shared.registry.enter(&shared.board, id, true, shared.service.now());
@@ -128,7 +129,11 @@ fn refused<'a>(
 ) -> (Answer, Option<Accepted<'a>>) {
     if let Some(times) = shared.service.refusals.note(source, error.cause()) {
         let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
-        warn!(source = ?source, reason, times, "peer stream refused");
+        if matches!(error, OpenError::Refused(secrets::Refusal::NoSecrets)) {
+            let peer_id = foreign::quoted(peer_id);
+            error!(target: STREAM, peer_id, source = ?source, times, "no known secrets for peering");
+        }
+        warn!(target: PEERSTREAM, source = ?source, reason, times, "peer stream refused");
     }
     let (refusal, terminated) = open_refusal(peer_id, error);
     (Answer::Refused { refusal, terminated }, None)
@@ -147,7 +152,7 @@ fn open_refusal(peer_id: &str, error: &OpenError) -> (Refusal, bool) {
         OpenError::Refused(secrets::Refusal::Stream) => (Refusal::invalid_stream_secret(), false),
         OpenError::Refused(other) => (Refusal::new(StatusCode::Internal, other.to_string()), false),
         OpenError::Store(cause) => {
-            error!(error = chain(cause), "a stream secret could not be checked or promoted");
+            error!(target: STREAM, error = chain(cause), "a stream secret could not be checked or promoted");
             (Refusal::promotion_not_stored(cause), false)
         }
     }
@@ -158,7 +163,7 @@ fn exchange_status(error: &ServiceError) -> Status {
         ServiceError::Refused(secrets::Refusal::Establishment(_)) => Status::permission_denied(error.to_string()),
         ServiceError::PeeringId(_) => Status::internal(error.to_string()),
         other => {
-            error!(error = chain(other), "an establishment secret could not be exchanged");
+            error!(target: PEERSTREAM, error = chain(other), "an establishment secret could not be exchanged");
             Status::internal(format!("failed to persist peering secret: {other}"))
         }
     }

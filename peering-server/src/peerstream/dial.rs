@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Shared;
 use super::channel;
@@ -19,6 +19,7 @@ use super::driver::{self, Accepted, Driver, Outcome};
 use super::ends::{Inbound, Outbound};
 use crate::causes::chain;
 use crate::entropy::fraction;
+use crate::logs::SYNCER;
 use crate::service::dial_target::{DialTarget, Fingerprint};
 use crate::service::trust_bundles::ToldBy;
 
@@ -38,7 +39,7 @@ pub(super) async fn run(
             Ok(Some(target)) => target,
             Ok(None) => return,
             Err(error) => {
-                warn!(peer_id = %id, error = chain(&error), "error fetching addresses");
+                warn!(target: SYNCER, peer_id = %id, error = chain(&error), "error fetching addresses");
                 let delay = redial.after(StatusCode::Internal, Duration::ZERO, jitter(&shared));
                 over.run_until_cancelled(sleep(delay.unwrap_or_default())).await;
                 continue;
@@ -47,7 +48,7 @@ pub(super) async fn run(
         let outcome = tokio::select! {
             outcome = once(&shared, &target, attempt, &over) => outcome,
             () = moved(&mut changes, &known) => {
-                info!(peer_name = target.name.as_str(), peer_id = %id, "the peering leads elsewhere now, dialing anew");
+                info!(target: SYNCER, peer_name = target.name.as_str(), peer_id = %id, "the peering leads elsewhere now, dialing anew");
                 (redial, attempt) = (Redial::default(), 0);
                 continue;
             }
@@ -55,7 +56,10 @@ pub(super) async fn run(
         attempt += 1;
         let refusal = match outcome.result {
             // If the record leads to another peering by now, that one is dialed.
-            Ok(()) => continue,
+            Ok(()) => {
+                info!(target: SYNCER, peer_name = target.name.as_str(), peer_id = %id, "closed outbound stream");
+                continue;
+            }
             Err(_) if over.is_cancelled() => return,
             Err(refusal) => refusal,
         };
@@ -66,8 +70,8 @@ pub(super) async fn run(
             // If the record leads to another peering by now, that one is dialed.
             continue;
         };
-        info!(
-            peer_name = target.name.as_str(), peer_id = %id, code = refusal.code.number(),
+        error!(
+            target: SYNCER, peer_name = target.name.as_str(), peer_id = %id, code = refusal.code.number(),
             error = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), retry_in = ?delay, "error managing peering stream"
         );
         tokio::select! {

@@ -11,14 +11,14 @@ use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{
     Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
-    Session, StatusCode, TrustBundle,
+    ResourceUrl, Session, StatusCode, TrustBundle,
 };
 use peering_core::secret::SecretHash;
 use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use super::ends::{Arrived, Inbound, Outbound, Waiting};
 use super::import;
@@ -28,6 +28,7 @@ use super::registry::{Note, Place};
 use super::rejections::Rejections;
 use super::wire;
 use crate::causes::chain;
+use crate::logs::STREAM;
 use crate::service::Service;
 use crate::service::status::{StreamBoard, StreamTicket};
 use crate::service::trust_bundles::ToldBy;
@@ -100,6 +101,8 @@ pub(super) struct Driver<'a> {
     /// Whether the peer's heartbeat came before its Open was decided on.
     beat_early: bool,
     rejections: Rejections,
+    /// The types that the peer subscribed to, in the order of [`ResourceUrl::KNOWN`].
+    subscribed: [bool; ResourceUrl::KNOWN.len()],
 }
 
 /// The time for sessions: tokio's, so that tests can move it.
@@ -130,6 +133,7 @@ impl<'a> Driver<'a> {
             is_stopping: false,
             beat_early: false,
             rejections: Rejections::default(),
+            subscribed: Default::default(),
         }
     }
 
@@ -156,7 +160,7 @@ impl<'a> Driver<'a> {
                     match wire::encode(frame) {
                         Ok(message) => self.unsent = Some(Unsent { message, give_up: now() + UNSENT_MAX }),
                         Err(error) => {
-                            error!(%error, "a frame cannot be sent, so the stream ends");
+                            error!(target: STREAM, %error, "a frame cannot be sent, so the stream ends");
                             self.session.end(Refusal::new(StatusCode::Internal, error.to_string()));
                         }
                     }
@@ -174,7 +178,7 @@ impl<'a> Driver<'a> {
                 }
                 Action::Connected => self.connected_at = Some(now()),
                 Action::Rejected { url, nonce, refusal } => self.rejections.note(&url, &nonce, &refusal),
-                other => debug!(?other, "an action that this release does not know"),
+                other => debug!(target: STREAM, ?other, "an action that this release does not know"),
             }
         }
         None
@@ -254,6 +258,7 @@ impl<'a> Driver<'a> {
         match arrived {
             Arrived::Frame(message) => {
                 let frame = wire::decode(message);
+                self.note_subscription(&frame);
                 // The others say nothing of a stream that runs; a refusal may begin with Terminated.
                 let is_heard = matches!(frame, Frame::Request(_) | Frame::Response(_) | Frame::Heartbeat);
                 let is_heartbeat = matches!(frame, Frame::Heartbeat);
@@ -268,6 +273,16 @@ impl<'a> Driver<'a> {
                 self.inbound = Inbound::Ended;
                 self.session.on_end(status);
             }
+        }
+    }
+
+    /// Tells of a subscription: once for each type, since a peer may subscribe again and again.
+    fn note_subscription(&mut self, frame: &Frame) {
+        let Frame::Request(request) = frame else { return };
+        let known = ResourceUrl::KNOWN.iter().position(|url| *url == request.url);
+        let (Some(at), Some(stream)) = (known, &self.stream) else { return };
+        if request.nonce.is_empty() && !std::mem::replace(&mut self.subscribed[at], true) {
+            info!(target: STREAM, peer_id = %stream.id, resource_url = %request.url, "subscribing to resource type");
         }
     }
 
@@ -307,7 +322,7 @@ impl<'a> Driver<'a> {
 /// only once.
 pub(super) async fn note_termination(service: &Service, stop: &CancellationToken, id: PeeringId, told_by: ToldBy<'_>) {
     while let Err(error) = service.peer_terminated(id, told_by).await {
-        error!(peer_id = %id, error = chain(&error), "the end of a peering could not be stored, trying again");
+        error!(target: STREAM, peer_id = %id, error = chain(&error), "the end of a peering could not be stored, trying again");
         if stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
             return;
         }

@@ -9,12 +9,13 @@ use peering_core::peering::{Peering, Stored};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, warn};
+use tracing::error;
 
 use super::Shared;
 use super::dial;
 use super::registry::Note;
 use crate::causes::chain;
+use crate::logs::SYNCER;
 use crate::service::ServiceError;
 use crate::service::dial_target::Fingerprint;
 use crate::store::{Event, Watched, key};
@@ -45,7 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             outcome = follow(&shared, &mut known) => match outcome {
                 Ok(()) => return,
-                Err(cause) => error!(cause = chain(&cause), "the store cannot be watched, trying again"),
+                Err(cause) => error!(target: SYNCER, cause = chain(&cause), "the store cannot be watched, trying again"),
             },
             () = stop.cancelled() => return,
         }
@@ -75,7 +76,7 @@ async fn follow(shared: &Arc<Shared>, known: &mut Known) -> Result<(), ServiceEr
                             Event::Put(record) => match shared.service.read_record(&record) {
                                 Ok(peering) => known.see(shared, record.key, peering).await?,
                                 Err(cause) => {
-                                    error!(key = record.key, cause = chain(&cause), "a peering cannot be read")
+                                    error!(target: SYNCER, key = record.key, cause = chain(&cause), "a peering cannot be read")
                                 }
                             },
                             Event::Delete(key, _) => known.lose(shared, &key),
@@ -132,7 +133,7 @@ impl Known {
             // No event would bring this peering back, so everything is read again.
             Err(cause @ (ServiceError::Store(_) | ServiceError::DiskFull(_))) => return Err(cause),
             Err(cause) => {
-                warn!(peer_id = %id, cause = chain(&cause), "error fetching addresses");
+                error!(target: SYNCER, peer_id = %id, error = chain(&cause), "error establishing peering stream");
                 return Ok(());
             }
         };
@@ -158,7 +159,7 @@ impl Known {
 async fn finish_deletion(shared: &Shared, id: PeeringId) {
     shared.registry.quiet(id, FAREWELL_MAX).await;
     while let Err(cause) = shared.service.finish_delete(id).await {
-        error!(peer_id = %id, cause = chain(&cause), "failed to apply full peering deletion");
+        error!(target: SYNCER, peer_id = %id, cause = chain(&cause), "failed to apply full peering deletion");
         tokio::select! {
             () = sleep(STORE_PAUSE) => {}
             () = shared.stop.cancelled() => return,

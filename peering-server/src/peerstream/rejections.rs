@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::bounds::{REFUSAL_LOG_PAUSE, SHOWN_CHARACTERS_MAX};
+use crate::logs::STREAM;
 
 /// Most lines in one [`REFUSAL_LOG_PAUSE`]: two for each type of resource, so that the first trouble is seen whole.
 const LINES_MAX: u32 = 8;
@@ -24,7 +25,7 @@ impl Rejections {
         let Some(untold) = self.count() else { return };
         let nonce = foreign::escaped(nonce, SHOWN_CHARACTERS_MAX);
         let message = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX);
-        warn!(%url, nonce, code = refusal.code.number(), message, untold, "client peer was unable to apply resource");
+        warn!(target: STREAM, %url, nonce, code = refusal.code.number(), message, untold, "client peer was unable to apply resource");
     }
 
     /// Returns how many refusals were not told before this one, if it is to be told.

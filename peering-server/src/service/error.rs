@@ -89,6 +89,14 @@ pub enum ServiceError {
     /// The caller may not do that.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// More wait for changes than we have room for. The text is the one by which Consul's clients know to wait.
+    #[error(
+        "rate limit exceeded, try again later or against a different server: {max} requests wait for changes, the most that this server takes"
+    )]
+    TooManyWaiting {
+        /// The bound.
+        max: usize,
+    },
     /// Others kept changing the same record.
     #[error("the peering was being changed by others, {attempts} attempts did not get through; try again")]
     Contended {

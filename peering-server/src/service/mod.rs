@@ -4,6 +4,7 @@
 //! changed (else start again). What must happen afterwards travels as events in the same commit.
 
 pub mod access;
+pub mod changes;
 mod cleanup;
 pub mod cluster;
 pub mod dial_target;
@@ -23,12 +24,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use peering_core::address::ServerAddress;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keyring::Keyring;
 use crate::store::Store;
 use access::Access;
+use changes::Changes;
 use cluster::Cluster;
 pub use error::ServiceError;
 use establish::ExchangeClient;
@@ -46,6 +49,7 @@ pub struct Service {
     pub(crate) advertised: Vec<ServerAddress>,
     pub(crate) allow_plaintext: bool,
     pub(crate) access: Access,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) streams: Arc<dyn StreamStatus>,
     pub(crate) exchange: Arc<dyn ExchangeClient>,
     pub(crate) outbox: Arc<Outbox>,
@@ -92,12 +96,18 @@ impl Service {
             advertised,
             allow_plaintext,
             access: Access::default(),
+            changes: Arc::default(),
             streams,
             exchange,
             outbox,
             deletions: AtomicUsize::new(0),
             refusals: Refusals::default(),
         }
+    }
+
+    /// Tells those who wait for changes of them, until `stop` says that none will be told any more.
+    pub async fn follow_changes(&self, stop: CancellationToken) {
+        self.changes.follow(self.store.as_ref(), stop).await;
     }
 
     /// Returns who we are.

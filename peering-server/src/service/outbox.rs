@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{Service, ServiceError};
 use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
 use crate::causes::chain;
+use crate::logs::PEERING;
 use crate::store::record::{Cursor, decode, encode};
 use crate::store::{Commit, Event as Change, Record, Revision, Txn, Watch, Watched, Write, key};
 
@@ -215,35 +216,37 @@ pub(super) fn log_event(event: &Event) {
     match &event.what {
         What::TokenGenerated { token, expires } => {
             let expires = expires.map(|at| at.to_string());
-            info!(peer_name, %peer_id, token_id = %token, expires, "peering token generated");
+            info!(target: PEERING, peer_name, %peer_id, token_id = %token, expires, "peering token generated");
         }
         What::TokenSuperseded { token, by } => {
-            info!(peer_name, %peer_id, token_id = %token, superseded_by = %by, "peering token superseded");
+            info!(target: PEERING, peer_name, %peer_id, token_id = %token, superseded_by = %by, "peering token superseded");
         }
         What::TokenRedeemed { token, from } => {
             let source = from.map(|from| from.to_string());
-            info!(peer_name, %peer_id, token_id = %token, source, "peering token redeemed");
+            info!(target: PEERING, peer_name, %peer_id, token_id = %token, source, "peering token redeemed");
         }
         What::TokenRevoked { token, reason } => {
-            info!(peer_name, %peer_id, token_id = %token, ?reason, "peering token revoked");
+            info!(target: PEERING, peer_name, %peer_id, token_id = %token, ?reason, "peering token revoked");
         }
-        What::StreamSecretPromoted => info!(peer_name, %peer_id, "pending stream secret promoted"),
+        What::StreamSecretPromoted => info!(target: PEERING, peer_name, %peer_id, "pending stream secret promoted"),
         What::TrustDomainChanged { from, to } => {
             let (from, to) = (peering_core::foreign::quoted(from), peering_core::foreign::quoted(to));
-            warn!(peer_name, %peer_id, from, to, "the peer has another trust domain than before");
+            warn!(target: PEERING, peer_name, %peer_id, from, to, "the peer has another trust domain than before");
         }
-        What::EstablishBegun => info!(peer_name, %peer_id, "establishing peering"),
-        What::Established => info!(peer_name, %peer_id, "peering established, dialing"),
-        What::TrustBundleStored { roots } => info!(peer_name, %peer_id, roots, "trust bundle of the peer stored"),
+        What::EstablishBegun => info!(target: PEERING, peer_name, %peer_id, "establishing peering"),
+        What::Established => info!(target: PEERING, peer_name, %peer_id, "peering established, dialing"),
+        What::TrustBundleStored { roots } => {
+            info!(target: PEERING, peer_name, %peer_id, roots, "trust bundle of the peer stored")
+        }
         What::ServerAddressesStored { addresses } => {
-            info!(peer_name, %peer_id, addresses, "server addresses of the peer stored");
+            info!(target: PEERING, peer_name, %peer_id, addresses, "server addresses of the peer stored");
         }
-        What::Deleted => info!(peer_name, %peer_id, "peering marked for deletion"),
-        What::Removed => info!(peer_name, %peer_id, "peering removed"),
+        What::Deleted => info!(target: PEERING, peer_name, %peer_id, "peering marked for deletion"),
+        What::Removed => info!(target: PEERING, peer_name, %peer_id, "peering removed"),
         What::Terminated => info!(
-            peer_name, %peer_id,
+            target: PEERING, peer_name, %peer_id,
             "peering was deleted by our peer: marking peering as terminated and cleaning up imported resources"
         ),
-        other => info!(peer_name, %peer_id, event = ?other, "peering event"),
+        other => info!(target: PEERING, peer_name, %peer_id, event = ?other, "peering event"),
     }
 }

@@ -81,6 +81,19 @@ pub struct Indexed<T> {
     pub index: Revision,
 }
 
+impl<T> Indexed<Option<T>> {
+    /// Makes an error of what is not there.
+    ///
+    /// # Errors
+    /// What `error` makes.
+    pub fn or_not_found(self, error: impl FnOnce() -> ServiceError) -> Result<Indexed<T>, ServiceError> {
+        match self.value {
+            Some(value) => Ok(Indexed { value, index: self.index }),
+            None => Err(error()),
+        }
+    }
+}
+
 impl Service {
     /// Checks a request for a token. Consul does so before it asks who is calling.
     ///
@@ -166,11 +179,29 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NotFound`] with the name as it was given.
     pub async fn read_peering(&self, given: &str) -> Result<Indexed<PeeringView>, ServiceError> {
-        let not_found = || ServiceError::NotFound(foreign::echo(given).to_owned());
-        let name = PeerName::parse(&given.to_lowercase()).map_err(|_| not_found())?;
-        let record = self.store.get(&key::peering(&name)).await?.ok_or_else(not_found)?;
-        let view = self.view(&record).await?;
-        Ok(Indexed { index: view.modify_index.max(1), value: view })
+        self.find_peering(given).await?.or_not_found(|| peering_not_found(given))
+    }
+
+    /// Looks for a peering by name; case does not matter. What is not there has the index of the last change of any
+    /// peering.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the store fails.
+    pub async fn find_peering(&self, given: &str) -> Result<Indexed<Option<PeeringView>>, ServiceError> {
+        let found = match peering_key(given) {
+            Some(key) => self.store.get(&key).await?,
+            None => None,
+        };
+        match found {
+            Some(record) => {
+                let view = self.view(&record).await?;
+                Ok(Indexed { index: view.modify_index.max(1), value: Some(view) })
+            }
+            None => {
+                let peerings = self.store.range(key::PEERINGS, 0, None).await?;
+                Ok(Indexed { index: peerings.revision.max(1), value: None })
+            }
+        }
     }
 
     /// Lists all peerings by name.
@@ -253,6 +284,18 @@ fn address_warning(text: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Returns the key under which a peering of this name is; none if no name is spelt so.
+#[must_use]
+pub fn peering_key(given: &str) -> Option<String> {
+    PeerName::parse(&given.to_lowercase()).ok().map(|name| key::peering(&name))
+}
+
+/// Says that there is no peering of this name.
+#[must_use]
+pub fn peering_not_found(given: &str) -> ServiceError {
+    ServiceError::NotFound(foreign::echo(given).to_owned())
 }
 
 /// Refuses every partition but the default one.

@@ -1,9 +1,11 @@
-//! TLS settings: one crypto provider, TLS 1.2 and 1.3, certificates by exact server name, roots by peering.
+//! TLS settings: one crypto provider, TLS 1.2 and 1.3, certificates by exact server name for peers, one for the HTTP
+//! API, roots by peering.
 //!
 //! System roots, client certificates and session resumption are nowhere: every connection shows and checks its
 //! certificate anew. The hybrid key exchange X25519MLKEM768 is offered and preferred on both sides.
 
 pub mod client;
+pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
@@ -17,6 +19,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::CertifiedKey;
 
 pub use client::{RootsError, client_config};
+pub use files::{CertificateFiles, CertificateFilesError};
 pub use server::{HandshakeError, ServerTls};
 
 /// The protocol name of HTTP/2 in TLS (RFC 9113, section 3.1).

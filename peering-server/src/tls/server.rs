@@ -1,4 +1,5 @@
-//! The accepting side of TLS: which certificate is shown under which server name, and nothing under any other.
+//! The accepting side of TLS: which certificate is shown under which server name. On the peer listener nothing is shown
+//! under any other.
 
 use std::collections::HashMap;
 use std::io;
@@ -36,12 +37,16 @@ pub enum HandshakeError {
     /// The handshake failed or the connection broke.
     #[error("the TLS handshake failed")]
     Failed(#[from] io::Error),
+    /// The client speaks HTTP without TLS; it has been told so.
+    #[error("the client sent an HTTP request where TLS is spoken")]
+    PlainHttp,
 }
 
 /// TLS settings of one listener.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
-    names: Arc<SniTable>,
+    /// The names that are served; any name, and none, where there is one certificate for all.
+    names: Option<Arc<SniTable>>,
     config: Arc<ServerConfig>,
 }
 
@@ -57,14 +62,17 @@ impl ServerTls {
     {
         let names = names.into_iter().map(|(name, slot)| (name.to_ascii_lowercase(), slot)).collect();
         let names = Arc::new(SniTable(names));
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&names) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Self { names, config: Arc::new(config) })
+        let config = config(Arc::clone(&names) as Arc<dyn ResolvesServerCert>, alpn)?;
+        Ok(Self { names: Some(names), config })
+    }
+
+    /// Serves one certificate, whatever server the client names: what an operator gave us is for the names in it, and
+    /// the client sees whether it is for that one.
+    ///
+    /// # Errors
+    /// [`rustls::Error`] if the provider lacks the protocol versions, which ours does not.
+    pub fn one_for_all(slot: Arc<KeySlot>, alpn: &[&[u8]]) -> Result<Self, rustls::Error> {
+        Ok(Self { names: None, config: config(Arc::new(One(slot)), alpn)? })
     }
 
     /// Does a handshake. It has no deadline of its own.
@@ -76,16 +84,38 @@ impl ServerTls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let refused = match hello.client_hello().server_name() {
-            None => HandshakeError::NoServerName,
-            Some(name) if !self.names.0.contains_key(name) => HandshakeError::UnknownServerName,
-            Some(_) => return Ok(hello.into_stream(Arc::clone(&self.config)).await?),
-        };
+        let refusal = self.names.as_ref().and_then(|names| match hello.client_hello().server_name() {
+            None => Some(HandshakeError::NoServerName),
+            Some(name) if !names.0.contains_key(name) => Some(HandshakeError::UnknownServerName),
+            Some(_) => None,
+        });
+        let Some(refused) = refusal else { return Ok(hello.into_stream(Arc::clone(&self.config)).await?) };
         // The refusal stands whether or not the client still listens.
         if hello.io.write_all(&UNRECOGNIZED_NAME).await.is_ok() {
             let _ = hello.io.shutdown().await;
         }
         Err(refused)
+    }
+}
+
+fn config(resolver: Arc<dyn ResolvesServerCert>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+/// One certificate for every name.
+#[derive(Debug)]
+struct One(Arc<KeySlot>);
+
+impl ResolvesServerCert for One {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load())
     }
 }
 

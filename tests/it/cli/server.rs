@@ -59,7 +59,8 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
 -log-level: expected one of error, warn, info, debug, trace, got "loud"
 -log-format: expected one of text, json, got "xml"
 -http-addr: 0.0.0.0:8500 is not a loopback address; without access control and TLS the API stays on this machine
--http-addr: https is not served yet; use a loopback address or unix:///path
+-http-cert: https:// in -http-addr needs a certificate and its key: give the PEM file of each
+-http-key: https:// in -http-addr needs a certificate and its key: give the PEM file of each
 "#,
     );
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);

@@ -79,7 +79,7 @@ async fn the_rules_hold_for_requests_that_no_library_sends() {
     for (target, headers, status) in [
         ("/v1/peerings", format!("Host: {own}\r\n"), 200),
         ("/v1/peerings", format!("HOST:   {own}  \r\n"), 200),
-        ("/v1/peerings", String::new(), 200),
+        ("/v1/peerings", String::new(), 400),
         ("/v1/peerings", "Host: \r\n".to_owned(), 403),
         ("/v1/peerings", format!("Host: {own}\r\nHost: {own}\r\n"), 403),
         ("/v1/peerings", format!("Host: {own}\r\nhost: evil.example\r\n"), 403),
@@ -105,7 +105,7 @@ async fn a_unix_socket_takes_any_host_and_no_foreign_origin() {
     for (headers, status) in [
         ("Host: anything\r\n", 200),
         ("Host: evil.example:8500\r\n", 200),
-        ("", 200),
+        ("", 400),
         ("Host: localhost\r\nOrigin: http://localhost\r\n", 200),
         ("Host: localhost\r\nOrigin: http://evil.example\r\n", 403),
         ("Host: localhost\r\nOrigin: null\r\n", 403),

@@ -1,13 +1,17 @@
 //! The HTTP API, asked over real connections. A test that is a case of the conformance list carries its number.
 
+mod blocking;
 mod bounds;
 mod delete;
 mod establish;
 mod expiry;
 mod generate;
 mod guard;
+mod gzip;
+mod https;
 mod read;
 mod redemption;
+mod request_log;
 mod routes;
 mod spent;
 mod validation;

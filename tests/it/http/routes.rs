@@ -57,7 +57,13 @@ async fn api_case_18_a_read_needs_a_name_and_the_path_its_slash() {
     for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS"] {
         let answer = cluster.http().ask(Method::from_bytes(method.as_bytes()).unwrap(), "/v1/peering").await;
         assert_eq!((answer.status, answer.header("location")), (301, Some("/v1/peering/")), "{method}");
+        let page = "<a href=\"/v1/peering/\">Moved Permanently</a>.\n\n";
+        assert_eq!(answer.body, if method == "GET" { page } else { "" }, "{method}");
+        let has_page = ["GET", "HEAD"].contains(&method);
+        assert_eq!(answer.header("content-type"), has_page.then_some("text/html; charset=utf-8"), "{method}");
     }
+    let odd = cluster.http().raw_get("/v1//peering/x?a='\"<b>&c").await;
+    assert!(odd.ends_with("<a href=\"/v1/peering/x?a=&#39;&#34;&lt;b&gt;&amp;c\">Moved Permanently</a>.\n\n"), "{odd}");
 }
 
 #[tokio::test]

@@ -10,17 +10,23 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
+use crate::http::query::{ReadOptions, blocking_for_one};
 use crate::service::access::Action;
+use crate::service::peerings::{peering_key, peering_not_found};
 
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, HttpError> {
-    let asked = Asked::of(&request.into_parts().0);
+    let parts = request.into_parts().0;
+    let asked = Asked::of(&parts);
     asked.refuse_partition()?;
+    let options = ReadOptions::of(&parts)?;
     app.service.require(&asked.actor, Action::PeeringRead).await?;
-    let found = app.service.read_peering(&name).await?;
+    let watched = peering_key(&name);
+    let found = blocking_for_one(&app, options, watched.as_deref(), || app.service.find_peering(&name)).await?;
+    let found = found.or_not_found(|| peering_not_found(&name))?;
     let response = answer::json(&app, &asked, &render::peering(&found.value));
     Ok(answer::with_index(response, found.index))
 }

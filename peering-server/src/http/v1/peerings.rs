@@ -11,13 +11,17 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
+use crate::http::query::{ReadOptions, blocking};
 use crate::service::access::Action;
+use crate::store::key;
 
 pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = Asked::of(&request.into_parts().0);
+    let parts = request.into_parts().0;
+    let asked = Asked::of(&parts);
     asked.refuse_partition()?;
+    let options = ReadOptions::of(&parts)?;
     app.service.require(&asked.actor, Action::PeeringRead).await?;
-    let listed = app.service.list_peerings().await?;
+    let listed = blocking(&app, options, key::PEERINGS, || app.service.list_peerings()).await?;
     let peerings: Vec<Peering> = listed.value.iter().map(render::peering).collect();
     Ok(answer::with_index(answer::json(&app, &asked, &peerings), listed.index))
 }

@@ -45,7 +45,7 @@ impl Visit for Message {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "peering_server::service::outbox"
+        metadata.target() == crate::logs::PEERING
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
