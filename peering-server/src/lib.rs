@@ -19,7 +19,7 @@
 //!
 //! The rooms, from the outside in: [`server`] wires everything; [`config`] checks settings; `http` and `peerstream`
 //! are the edges; [`service`] is what the product does; [`store`] is where facts live; [`keyring`], [`ca`], [`tls`],
-//! [`listen`] and [`dial`] are what those stand on.
+//! [`listen`], [`dial`] and [`metrics`] are what those stand on.
 
 pub mod bounds;
 pub mod ca;
@@ -31,6 +31,7 @@ pub mod entropy;
 mod http;
 pub mod keyring;
 pub mod listen;
+pub mod metrics;
 mod peerstream;
 pub mod server;
 pub mod service;

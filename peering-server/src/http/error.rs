@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 use peering_core::api::body::BodyError;
+use peering_core::config_entry::DecodeError;
 use peering_core::foreign;
 use peering_core::token::VerifyError;
 use tracing::{debug, error};
@@ -39,6 +40,16 @@ impl HttpError {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, text }
     }
 
+    /// What was asked for is not there, and no service need be asked.
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, text: text.into() }
+    }
+
+    /// The request is not well formed, and Consul answers 500 to it.
+    pub(crate) fn as_consul(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, text: text.into() }
+    }
+
     /// The body took longer than anybody may hold a place.
     pub(crate) fn too_slow(text: impl Into<String>) -> Self {
         Self { status: StatusCode::REQUEST_TIMEOUT, text: text.into() }
@@ -56,6 +67,12 @@ impl From<BodyError> for HttpError {
     }
 }
 
+impl From<DecodeError> for HttpError {
+    fn from(error: DecodeError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
 impl From<ServiceError> for HttpError {
     fn from(error: ServiceError) -> Self {
         let status = match &error {
@@ -63,7 +80,7 @@ impl From<ServiceError> for HttpError {
             ServiceError::NewTokenNeeded(_) | ServiceError::Denied(_) => StatusCode::FORBIDDEN,
             // Consul's tokens have no end; one of ours that ended needs what a spent one needs.
             ServiceError::TokenRefused(VerifyError::Expired { .. }) => StatusCode::FORBIDDEN,
-            ServiceError::NotFound(_) => StatusCode::NOT_FOUND,
+            ServiceError::NotFound(_) | ServiceError::NoConfigEntry { .. } => StatusCode::NOT_FOUND,
             // A key of ours, so the status is ours to choose.
             ServiceError::TtlTooShort(_) => StatusCode::BAD_REQUEST,
             // The first failure decides, as in Consul.

@@ -6,6 +6,7 @@
 pub mod access;
 mod cleanup;
 pub mod cluster;
+pub mod config_entries;
 pub mod dial_target;
 pub mod error;
 pub mod establish;
@@ -13,8 +14,10 @@ pub mod outbox;
 pub mod peerings;
 mod records;
 mod refusals;
+pub mod roots;
 pub mod secrets;
 pub mod status;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod trust_bundles;
@@ -27,6 +30,7 @@ use peering_core::address::ServerAddress;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keyring::Keyring;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use access::Access;
 use cluster::Cluster;
@@ -51,6 +55,7 @@ pub struct Service {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) deletions: AtomicUsize,
     pub(crate) refusals: Refusals,
+    pub(crate) metrics: Metrics,
 }
 
 /// What a [`Service`] is made of.
@@ -84,6 +89,7 @@ impl Service {
         let Parts { store, keyring, clock, entropy, cluster, advertised, allow_plaintext, streams, exchange, outbox } =
             parts;
         Self {
+            metrics: Metrics::new(Arc::clone(&clock)),
             store,
             keyring,
             clock,

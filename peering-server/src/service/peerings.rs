@@ -17,6 +17,7 @@ use peering_core::token::{ADDRESSES_MAX, PeeringToken, TOKEN_BYTES_MAX};
 
 use super::status::StreamReport;
 use super::{Service, ServiceError};
+use crate::metrics;
 use crate::store::record::decode;
 use crate::store::{Record, Revision, key};
 
@@ -117,6 +118,8 @@ impl Service {
     /// # Security
     /// The returned text carries the establishment secret; the store keeps its hash.
     pub async fn generate_token(&self, request: CheckedTokenRequest) -> Result<String, ServiceError> {
+        let _timed = self.metrics.time(&metrics::GENERATE_TOKEN);
+        self.refuse_gateways().await?;
         let CheckedTokenRequest { name, meta, external_addresses, expires } = request;
         let establishment_secret = EstablishmentSecret::from_random(self.entropy.bytes16());
         let token_id = TokenId::from_uuid(self.entropy.uuid());
@@ -166,6 +169,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NotFound`] with the name as it was given.
     pub async fn read_peering(&self, given: &str) -> Result<Indexed<PeeringView>, ServiceError> {
+        let _timed = self.metrics.time(&metrics::READ);
         let not_found = || ServiceError::NotFound(foreign::echo(given).to_owned());
         let name = PeerName::parse(&given.to_lowercase()).map_err(|_| not_found())?;
         let record = self.store.get(&key::peering(&name)).await?.ok_or_else(not_found)?;
@@ -178,6 +182,12 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] if the store fails.
     pub async fn list_peerings(&self) -> Result<Indexed<Vec<PeeringView>>, ServiceError> {
+        let _timed = self.metrics.time(&metrics::LIST);
+        self.view_all().await
+    }
+
+    /// Reads all peerings.
+    pub(super) async fn view_all(&self) -> Result<Indexed<Vec<PeeringView>>, ServiceError> {
         let mut views = Vec::new();
         let mut after: Option<String> = None;
         let mut index = None;
@@ -213,6 +223,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] if the store fails.
     pub async fn delete_peering(&self, given: &str) -> Result<(), ServiceError> {
+        let _timed = self.metrics.time(&metrics::DELETE);
         // A name that cannot exist is as absent as one that does not.
         let Ok(name) = PeerName::parse(&given.to_lowercase()) else { return Ok(()) };
         self.transact(&name, |_| Ok(Command::Delete)).await?;

@@ -1,4 +1,4 @@
-//! `GET /v1/status/leader`: who answers; one server is always its own leader.
+//! `GET /v1/status/leader` and `/v1/status/peers`: who answers; one server is always its own leader and only member.
 
 use std::sync::Arc;
 
@@ -11,6 +11,17 @@ use crate::http::error::HttpError;
 use crate::http::extract::Asked;
 
 pub(crate) async fn leader(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = Asked::of(&request.into_parts().0);
+    let asked = asked(&app, request)?;
     Ok(answer::json(&app, &asked, &app.leader))
+}
+
+pub(crate) async fn peers(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
+    let asked = asked(&app, request)?;
+    Ok(answer::json(&app, &asked, &[&app.leader]))
+}
+
+fn asked(app: &App, request: Request) -> Result<Asked, HttpError> {
+    let asked = Asked::of(&request.into_parts().0);
+    asked.refuse_datacenter(app.service.cluster().datacenter().as_str())?;
+    Ok(asked)
 }
