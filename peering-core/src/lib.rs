@@ -13,10 +13,11 @@
 //!
 //! The rooms, in the order in which they may use each other (a room uses those above it):
 //! [`foreign`], [`id`], [`name`], [`duration`], [`meta`], [`address`], [`secret`], [`remote`], [`gojson`], [`trust`],
-//! [`token`], [`life`], [`peering`], [`transition`], [`secrets`], [`peerstream`], [`api`].
+//! [`token`], [`life`], [`peering`], [`transition`], [`secrets`], [`peerstream`], [`config_entry`], [`api`].
 
 pub mod address;
 pub mod api;
+pub mod config_entry;
 pub mod duration;
 pub mod foreign;
 pub mod gojson;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 /// Bounds that core decides by.
+pub use peering_core::config_entry::{CONSUMERS_MAX, EXPORTED_SERVICES_MAX};
 pub use peering_core::foreign::{ECHO_BYTES_MAX, SHOWN_CHARACTERS_MAX};
 pub use peering_core::peerstream::{PEER_MESSAGE_CHARS_MAX, SERVICES_MAX};
 pub use peering_core::token::{ADDRESSES_MAX, CA_ENTRIES_MAX, TOKEN_BYTES_MAX};
@@ -110,6 +111,9 @@ pub const REFUSAL_SOURCES_MAX: usize = 4_096;
 pub const STREAM_SECRET_BYTES_MAX: usize = 256;
 /// Longest exchange of an establishment secret, on either side: the answer waits for one commit.
 pub const EXCHANGE_MAX: Duration = Duration::from_secs(10);
+
+/// Most series of counters and timers: every endpoint with every method, and every cause of a refusal, fit several times.
+pub const METRIC_SERIES_MAX: usize = 2_048;
 
 /// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
 /// cluster has.

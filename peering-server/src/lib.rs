@@ -19,7 +19,7 @@
 //!
 //! The rooms, from the outside in: [`server`] wires everything; [`config`] checks settings; `http` and `peerstream`
 //! are the edges; [`service`] is what the product does; [`store`] is where facts live; [`keyring`], [`ca`], [`tls`],
-//! [`listen`] and [`dial`] are what those stand on.
+//! [`listen`], [`dial`] and [`metrics`] are what those stand on.
 
 pub mod bounds;
 pub mod ca;
@@ -32,6 +32,7 @@ mod http;
 pub mod keyring;
 pub mod listen;
 pub mod logs;
+pub mod metrics;
 mod peerstream;
 pub mod server;
 pub mod service;

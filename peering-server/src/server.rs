@@ -34,6 +34,8 @@ use crate::tls::{ALPN_H2, ALPN_HTTP_1_1, CertificateFiles, CertificateFilesError
 
 /// Pause between two sweeps of old tombstones and tokens.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3_600);
+/// Pause between two looks at the buffers of timers: a busy server fills some 100 KiB meanwhile.
+const METRICS_TIDY_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause before events are followed again after the store failed.
 const EVENTS_PAUSE: Duration = Duration::from_secs(1);
 
@@ -234,7 +236,8 @@ impl Server {
         let edge = streams.edge();
         let serve_peers = move |connection| listen::grpc::serve_connection(connection, edge.clone());
         tasks.spawn(listen::serve(peer_listener, serve_peers, stop_accepting.clone()));
-        let app = App { service: Arc::clone(&service), always_pretty: config.dev, leader };
+        let node_name = config.node_name.clone();
+        let app = App { service: Arc::clone(&service), always_pretty: config.dev, leader, node_name, peer_address };
         let router = http::router(Arc::new(app));
         for listener in http_listeners {
             let router = router.clone();
@@ -246,6 +249,7 @@ impl Server {
         tasks.spawn(sweep(Arc::clone(&service), stop_accepting.clone()));
         let (told, stop_telling) = (Arc::clone(&service), stop_accepting.clone());
         tasks.spawn(async move { told.follow_changes(stop_telling).await });
+        tasks.spawn(tidy_metrics(Arc::clone(&service), stop_accepting.clone()));
         let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
         streams.start();
         let _stops = [stop_accepting.clone().drop_guard(), stop_events.clone().drop_guard()];
@@ -412,6 +416,13 @@ async fn sweep(service: Arc<Service>, stop: CancellationToken) {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// Keeps the buffers of timers small, whether or not anybody looks at the metrics.
+async fn tidy_metrics(service: Arc<Service>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(METRICS_TIDY_INTERVAL)).await.is_some() {
+        service.metrics.tidy();
     }
 }
 

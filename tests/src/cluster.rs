@@ -134,6 +134,19 @@ impl Cluster {
         self.http.post("/v1/peering/establish", body.to_string()).await
     }
 
+    /// Exports services: each with the peers that may use it.
+    pub async fn export(&self, services: &[(&str, &[&str])]) {
+        let services: Vec<Value> = services
+            .iter()
+            .map(|(name, peers)| {
+                let consumers: Vec<Value> = peers.iter().map(|peer| json!({ "Peer": peer })).collect();
+                json!({ "Name": name, "Consumers": consumers })
+            })
+            .collect();
+        let entry = json!({ "Kind": "exported-services", "Name": "default", "Services": services });
+        assert_eq!(self.http.put("/v1/config", entry.to_string()).await.accepts(), true);
+    }
+
     /// Reads a peering that is there.
     pub async fn read(&self, name: &str) -> Value {
         self.http.get(&format!("/v1/peering/{name}")).await.accepts()

@@ -94,6 +94,11 @@ impl Http {
         self.send(Method::POST, path, &[], body).await
     }
 
+    /// Sends a PUT with this body.
+    pub async fn put(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send(Method::PUT, path, &[], body).await
+    }
+
     /// Sends a GET for exactly this target on a connection of its own, and returns the answer as it came.
     pub async fn raw_get(&self, target: &str) -> String {
         let host = self.address;

@@ -10,7 +10,8 @@
 //! | broken UTF-8, lone surrogates | become U+FFFD |
 //! | errors | syntax first, over the whole text; then the first wrong type or unknown key |
 //!
-//! Reading is private to this crate, since it serves two texts only: the peering token and the request body.
+//! Reading is private to this crate, since it serves three texts only: the peering token, the request body, and the
+//! config entry, whose fields are read from a value ([`first_value`]).
 
 pub(crate) mod base64;
 mod error;
@@ -25,7 +26,7 @@ mod write;
 
 pub use error::{JsonError, Place, SyntaxError, TypeError};
 pub use quote::go_quoted;
-pub(crate) use read::{Slot, Struct, decode_first, unmarshal};
+pub(crate) use read::{Slot, Struct, decode_first, first_value, unmarshal};
 pub(crate) use write::to_vec;
 pub use write::{to_string, to_string_pretty};
 

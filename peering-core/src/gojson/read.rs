@@ -58,6 +58,19 @@ pub(crate) fn decode_first<T: Struct + Default>(json: &[u8]) -> Result<T, JsonEr
     read(json, Extent::First)
 }
 
+/// Reads the first value of a text, whatever it is. Of equal keys the last counts.
+///
+/// What Go reads and serde_json does not, such as a lone surrogate or a number that is no float, is refused.
+pub(crate) fn first_value(json: &[u8]) -> Result<serde_json::Value, JsonError> {
+    match serde_json::Deserializer::from_slice(json).into_iter().next() {
+        Some(Ok(value)) => Ok(value),
+        _ => {
+            scan(json, Extent::First)?;
+            Err(JsonError::Unreadable)
+        }
+    }
+}
+
 fn read<T: Struct + Default>(json: &[u8], extent: Extent) -> Result<T, JsonError> {
     let refuses_unknown = extent == Extent::First;
     // serde_json passes over unknown values without recursion and so without Go's limit of depth.

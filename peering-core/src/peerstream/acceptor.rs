@@ -252,7 +252,7 @@ mod tests {
         let mut session = opened(now);
         session.on_frame(subscription(ResourceUrl::ExportedService), now);
         assert_eq!(drain(&mut session), nothing());
-        session.answer(Answer::Accepted(Offer::default()), now);
+        session.answer(Answer::Accepted(Offer { exported_services: Some(vec![]), ..Offer::default() }), now);
         let actions = drain(&mut session);
         assert!(matches!(actions.last(), Some(Action::Send(Frame::Response(_)))), "{actions:?}");
     }

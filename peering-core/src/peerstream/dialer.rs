@@ -134,7 +134,11 @@ mod tests {
     fn it_tells_its_roots_but_never_addresses() {
         let now = start_of_time();
         let bundle = TrustBundle { trust_domain: "d".into(), root_pems: vec!["pem\n".into()] };
-        let offer = Offer { trust_bundle: Some(bundle.clone()), server_addresses: vec!["a:1".into()] };
+        let offer = Offer {
+            trust_bundle: Some(bundle.clone()),
+            server_addresses: vec!["a:1".into()],
+            exported_services: Some(vec![]),
+        };
         let mut session = Session::dial(open(), offer, now);
         drain(&mut session);
         session.on_frame(subscription(ResourceUrl::ServerAddresses), now);

@@ -16,6 +16,9 @@ pub struct Offer {
     pub trust_bundle: Option<TrustBundle>,
     /// Where to dial us next time; sent by an acceptor only. An empty list is never sent.
     pub server_addresses: Vec<String>,
+    /// Names of the services exported to this peer, sorted. An empty list is sent, since it takes back what was exported
+    /// before; `None` says that it is not known yet, and nothing is sent.
+    pub exported_services: Option<Vec<String>>,
 }
 
 /// The responses of one running stream.
@@ -26,7 +29,7 @@ pub(super) struct Outbox {
     subscribed: Vec<ResourceUrl>,
     sent_bundle: Option<TrustBundle>,
     sent_addresses: Vec<String>,
-    sent_list: bool,
+    sent_services: Option<Vec<String>>,
 }
 
 impl Outbox {
@@ -69,9 +72,12 @@ impl Outbox {
             return Some(self.upsert(TRUST_BUNDLE_ID, Resource::TrustBundle(bundle)));
         }
         // The subscription to services asks for the list too; the one to the list only allows to acknowledge it.
-        if self.is_subscribed(&ResourceUrl::ExportedService) && !self.sent_list {
-            self.sent_list = true;
-            return Some(self.upsert(SERVICE_LIST_ID, Resource::ExportedServiceList(vec![])));
+        if self.is_subscribed(&ResourceUrl::ExportedService)
+            && self.offer.exported_services != self.sent_services
+            && let Some(names) = self.offer.exported_services.clone()
+        {
+            self.sent_services = Some(names.clone());
+            return Some(self.upsert(SERVICE_LIST_ID, Resource::ExportedServiceList(names)));
         }
         None
     }
@@ -84,10 +90,15 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peerstream::frame::Content;
 
     fn offer() -> Offer {
         let bundle = TrustBundle { trust_domain: "d".into(), root_pems: vec!["pem\n".into()] };
-        Offer { trust_bundle: Some(bundle), server_addresses: vec!["a:1".into()] }
+        Offer { trust_bundle: Some(bundle), server_addresses: vec!["a:1".into()], exported_services: None }
+    }
+
+    fn exporting(names: &[&str]) -> Offer {
+        Offer { exported_services: Some(names.iter().map(|name| (*name).to_owned()).collect()), ..Offer::default() }
     }
 
     fn drain(outbox: &mut Outbox) -> Vec<(String, String)> {
@@ -110,13 +121,33 @@ mod tests {
 
     #[test]
     fn the_service_list_hangs_on_the_subscription_to_services() {
-        let mut outbox = Outbox::new(Offer::default());
+        let mut outbox = Outbox::new(exporting(&[]));
         outbox.subscribe(ResourceUrl::ExportedServiceList);
         assert_eq!(drain(&mut outbox), []);
         outbox.subscribe(ResourceUrl::ExportedService);
         assert_eq!(drain(&mut outbox), [pair("00000001", "exported-service-list")]);
         outbox.subscribe(ResourceUrl::ExportedService);
         assert_eq!(drain(&mut outbox), []);
+    }
+
+    #[test]
+    fn a_list_is_sent_once_it_is_known_and_whenever_it_changes_down_to_an_empty_one() {
+        let mut outbox = Outbox::new(Offer::default());
+        outbox.subscribe(ResourceUrl::ExportedService);
+        let mut sent = |offer: Offer| {
+            outbox.set(offer);
+            std::iter::from_fn(|| outbox.next()).map(|response| response.content).collect::<Vec<_>>()
+        };
+        let list = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Content::Resource(Resource::ExportedServiceList(names))
+        };
+        assert_eq!(sent(Offer::default()), []);
+        assert_eq!(sent(exporting(&["web"])), [list(&["web"])]);
+        assert_eq!(sent(exporting(&["web"])), []);
+        assert_eq!(sent(exporting(&["api", "web"])), [list(&["api", "web"])]);
+        assert_eq!(sent(Offer::default()), []);
+        assert_eq!(sent(exporting(&[])), [list(&[])]);
     }
 
     #[test]
@@ -134,7 +165,7 @@ mod tests {
     #[test]
     fn an_empty_bundle_or_list_is_never_sent() {
         let empty = TrustBundle { trust_domain: "d".into(), root_pems: vec![] };
-        let mut outbox = Outbox::new(Offer { trust_bundle: Some(empty), server_addresses: vec![] });
+        let mut outbox = Outbox::new(Offer { trust_bundle: Some(empty), ..Offer::default() });
         outbox.subscribe(ResourceUrl::TrustBundle);
         outbox.subscribe(ResourceUrl::ServerAddresses);
         assert_eq!(drain(&mut outbox), []);

@@ -180,7 +180,11 @@ const SIDES: [Side; 2] = [Side::Dialer, Side::Acceptor];
 
 fn offer_of(domain: &str) -> Offer {
     let bundle = TrustBundle { trust_domain: domain.into(), root_pems: vec![format!("{domain} root\n")] };
-    Offer { trust_bundle: Some(bundle), server_addresses: vec!["10.0.0.1:8503".into()] }
+    Offer {
+        trust_bundle: Some(bundle),
+        server_addresses: vec!["10.0.0.1:8503".into()],
+        exported_services: Some(vec![]),
+    }
 }
 
 impl Pair {

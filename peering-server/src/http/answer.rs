@@ -35,6 +35,19 @@ pub(crate) fn empty() -> Response {
     with_type("")
 }
 
+/// Answers with a text of this type.
+pub(crate) fn text(content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Says that the caller may not see everything.
+pub(crate) fn filtered(mut response: Response) -> Response {
+    response.headers_mut().insert("x-consul-results-filtered-by-acls", HeaderValue::from_static("true"));
+    response
+}
+
 fn with_type(body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     response.headers_mut().insert(CONTENT_TYPE, JSON);

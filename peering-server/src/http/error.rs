@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Method, StatusCode, Uri};
 use peering_core::api::body::BodyError;
+use peering_core::config_entry::DecodeError;
 use peering_core::foreign;
 use peering_core::token::VerifyError;
 
@@ -50,6 +51,16 @@ impl HttpError {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, text, cause: Some(chain(cause)) }
     }
 
+    /// What was asked for is not there, and no service need be asked.
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// The request is not well formed, and Consul answers 500 to it.
+    pub(crate) fn as_consul(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
     /// The body took longer than anybody may hold a place.
     pub(crate) fn too_slow(text: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, text)
@@ -67,6 +78,12 @@ impl From<BodyError> for HttpError {
     }
 }
 
+impl From<DecodeError> for HttpError {
+    fn from(error: DecodeError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
 impl From<ServiceError> for HttpError {
     fn from(error: ServiceError) -> Self {
         let status = match &error {
@@ -74,7 +91,7 @@ impl From<ServiceError> for HttpError {
             ServiceError::NewTokenNeeded(_) | ServiceError::Denied(_) => StatusCode::FORBIDDEN,
             // Consul's tokens have no end; one of ours that ended needs what a spent one needs.
             ServiceError::TokenRefused(VerifyError::Expired { .. }) => StatusCode::FORBIDDEN,
-            ServiceError::NotFound(_) => StatusCode::NOT_FOUND,
+            ServiceError::NotFound(_) | ServiceError::NoConfigEntry { .. } => StatusCode::NOT_FOUND,
             // A key of ours, so the status is ours to choose.
             ServiceError::TtlTooShort(_) => StatusCode::BAD_REQUEST,
             // The first failure decides, as in Consul.

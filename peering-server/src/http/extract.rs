@@ -14,6 +14,7 @@ pub(crate) struct Asked {
     pub(crate) actor: Actor,
     /// Whether `?pretty` was given.
     pub(crate) pretty: bool,
+    query: Vec<(String, String)>,
     partition_query: bool,
     partition_header: bool,
 }
@@ -32,6 +33,31 @@ impl Asked {
             pretty: has("pretty", true),
             partition_query: has("partition", false),
             partition_header: parts.headers.get("x-consul-partition").is_some_and(|value| !value.is_empty()),
+            query,
+        }
+    }
+
+    /// Returns the first value of a query parameter that is given and not empty.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let is_it = |(key, value): &&(String, String)| key == name && !value.is_empty();
+        self.query.iter().find(is_it).map(|(_, value)| value.as_str())
+    }
+
+    /// Refuses any namespace, as Consul's community edition does.
+    pub(crate) fn refuse_namespace(&self) -> Result<(), HttpError> {
+        match self.query("ns") {
+            None => Ok(()),
+            Some(_) => Err(HttpError::bad_request(
+                "Invalid query parameter: \"ns\" - Namespaces are a Consul Enterprise feature",
+            )),
+        }
+    }
+
+    /// Refuses to speak for another datacenter, to which there is no way from here.
+    pub(crate) fn refuse_datacenter(&self, ours: &str) -> Result<(), HttpError> {
+        match self.query("dc") {
+            Some(given) if given != ours => Err(HttpError::as_consul("No path to datacenter")),
+            _ => Ok(()),
         }
     }
 

@@ -6,7 +6,15 @@
 //! | `/v1/peering/establish` | POST | [`v1::establish`] |
 //! | `/v1/peering/{name}` | GET, DELETE | [`v1::peering`] |
 //! | `/v1/peerings` | GET | [`v1::peerings`] |
-//! | `/v1/status/leader` | GET | [`v1::status`] |
+//! | `/v1/config` | PUT | [`v1::config`] |
+//! | `/v1/config/{kind}/{name}`, `/v1/config/{kind}` | GET, DELETE | [`v1::config`] |
+//! | `/v1/exported-services` | GET | [`v1::exported`] |
+//! | `/v1/internal/ui/exported-services` | GET | [`v1::exported`] |
+//! | `/v1/catalog/…`, `/v1/health/service/{name}`, `/v1/internal/ui/services` | GET | [`v1::catalog`] |
+//! | `/v1/connect/ca/roots`, `/v1/agent/connect/ca/roots` | GET | [`v1::roots`] |
+//! | `/v1/agent/self` | GET | [`v1::agent`] |
+//! | `/v1/agent/metrics`, `/metrics` | GET | [`v1::metrics`] |
+//! | `/v1/status/leader`, `/v1/status/peers` | GET | [`v1::status`] |
 
 mod answer;
 mod body;
@@ -16,18 +24,21 @@ mod guard;
 mod path;
 mod query;
 mod requests;
+mod timed;
 mod v1;
 #[cfg(test)]
 mod waiting_tests;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, on, post};
+use axum::routing::{MethodFilter, MethodRouter, on, post, put};
 use http::header::{HeaderValue, VARY};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
@@ -45,6 +56,10 @@ pub(crate) struct App {
     pub(crate) always_pretty: bool,
     /// What `/v1/status/leader` answers: the address at which this server is reached by its peers.
     pub(crate) leader: String,
+    /// This server's name.
+    pub(crate) node_name: String,
+    /// Where its peers are accepted.
+    pub(crate) peer_address: SocketAddr,
 }
 
 /// Builds the whole API.
@@ -61,14 +76,53 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             only("OPTIONS,GET,DELETE", on(MethodFilter::GET, v1::peering::read).delete(v1::peering::delete)),
         )
         .route("/v1/peerings", only("OPTIONS,GET", on(MethodFilter::GET, v1::peerings::list)))
-        .route("/v1/status/leader", only("OPTIONS,GET", on(MethodFilter::GET, v1::status::leader)))
+        .route("/v1/config", only("OPTIONS,PUT", put(v1::config::write)))
+        .route("/v1/config/", read_or_delete(v1::config::list_all, v1::config::delete_unnamed))
+        .route("/v1/config/{kind}", read_or_delete(v1::config::list, v1::config::delete_unnamed))
+        .route("/v1/config/{kind}/", read_or_delete(v1::config::read_unnamed, v1::config::delete_empty))
+        .route("/v1/config/{kind}/{*name}", read_or_delete(v1::config::read, v1::config::delete))
+        .route("/v1/exported-services", only_get(v1::exported::by_service))
+        .route("/v1/internal/ui/exported-services", only_get(v1::exported::to_peer))
+        .route("/v1/internal/ui/services", only_get(v1::catalog::none))
+        .route("/v1/catalog/datacenters", only_get(v1::catalog::datacenters))
+        .route("/v1/catalog/node/{*name}", only_get(v1::catalog::no_node))
+        .route("/v1/catalog/nodes", only_get(v1::catalog::none))
+        .route("/v1/catalog/services", only_get(v1::catalog::no_services))
+        .route("/v1/catalog/service/", only_get(v1::catalog::without_name))
+        .route("/v1/catalog/service/{*name}", only_get(v1::catalog::none))
+        .route("/v1/health/service/", only_get(v1::catalog::without_name))
+        .route("/v1/health/service/{*name}", only_get(v1::catalog::none))
+        .route("/v1/connect/ca/roots", only_get(v1::roots::list))
+        .route("/v1/agent/connect/ca/roots", only_get(v1::roots::list))
+        .route("/v1/agent/self", only_get(v1::agent::this))
+        .route("/v1/agent/metrics", only_get(v1::metrics::consul))
+        .route("/metrics", only_get(v1::metrics::prometheus))
+        .route("/v1/status/leader", only_get(v1::status::leader))
+        .route("/v1/status/peers", only_get(v1::status::peers))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
         .layer(middleware::from_fn(as_consul))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), timed::timed))
         .fallback(error::unknown_path)
         .layer(middleware::from_fn(path::only_canonical))
         .layer(middleware::from_fn(guard::refuse_strangers))
         .layer(middleware::from_fn(requests::told))
         .with_state(app)
+}
+
+/// An endpoint that is only read.
+fn only_get<H: Handler<T, Arc<App>>, T: 'static>(handler: H) -> MethodRouter<Arc<App>> {
+    only("OPTIONS,GET", on(MethodFilter::GET, handler))
+}
+
+/// An endpoint that is read and deleted.
+fn read_or_delete<R, D, T, U>(read: R, delete: D) -> MethodRouter<Arc<App>>
+where
+    R: Handler<T, Arc<App>>,
+    D: Handler<U, Arc<App>>,
+    T: 'static,
+    U: 'static,
+{
+    only("OPTIONS,GET,DELETE", on(MethodFilter::GET, read).delete(delete))
 }
 
 /// Answers OPTIONS, HEAD and every other method as Consul does.

@@ -28,7 +28,13 @@ struct Api {
 impl Api {
     async fn start() -> Self {
         let server = Server::start(Config::ephemeral(Datacenter::first())).await.unwrap();
-        let app = App { service: Arc::clone(server.service()), always_pretty: false, leader: String::new() };
+        let app = App {
+            service: Arc::clone(server.service()),
+            always_pretty: false,
+            leader: String::new(),
+            node_name: String::new(),
+            peer_address: server.peer_address(),
+        };
         Self { server, router: router(Arc::new(app)) }
     }
 

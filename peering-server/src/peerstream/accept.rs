@@ -15,6 +15,7 @@ use super::Shared;
 use super::bounded::Opened;
 use super::driver::{self, Accepted, Decision, Driver};
 use super::ends::{Frames, Inbound, Outbound};
+use super::exports::Telling;
 use super::proto::peerstream::peer_stream_service_server::PeerStreamService;
 use super::proto::peerstream::{ExchangeSecretRequest, ExchangeSecretResponse, ReplicationMessage};
 use crate::causes::chain;
@@ -111,10 +112,11 @@ async fn decide<'a>(
             }
             opened.set();
             let admission = guard.map(|guard| guard.accept_open());
-            let offer = driver::offer(&shared.service, false);
+            let mut telling = Telling { name: peering.name, plaintext: false, exports: shared.exports.subscribe() };
+            let offer = telling.offer(&shared.service);
             (
                 Answer::Accepted(offer),
-                Some(Accepted { place, id, remote_id: None, admitted_by: Some(admitted_by), admission }),
+                Some(Accepted { place, id, remote_id: None, admitted_by: Some(admitted_by), telling, admission }),
             )
         }
         Err(error) => refused(shared, &peer_id, &error, source),
@@ -127,7 +129,7 @@ fn refused<'a>(
     error: &OpenError,
     source: Option<IpAddr>,
 ) -> (Answer, Option<Accepted<'a>>) {
-    if let Some(times) = shared.service.refusals.note(source, error.cause()) {
+    if let Some(times) = shared.service.note_refusal(source, error.cause()) {
         let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
         if matches!(error, OpenError::Refused(secrets::Refusal::NoSecrets)) {
             let peer_id = foreign::quoted(peer_id);

@@ -17,6 +17,7 @@ use super::Shared;
 use super::channel;
 use super::driver::{self, Accepted, Driver, Outcome};
 use super::ends::{Inbound, Outbound};
+use super::exports::Telling;
 use crate::causes::chain;
 use crate::entropy::fraction;
 use crate::logs::SYNCER;
@@ -131,7 +132,9 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
         secret: target.secret.clone(),
         remote: RemoteInfo { datacenter: service.cluster().datacenter().to_string(), ..RemoteInfo::default() },
     };
-    let session = Session::dial(open, driver::offer(service, target.dialed.plaintext), driver::now());
+    let exports = shared.exports.subscribe();
+    let mut telling = Telling { name: target.name.clone(), plaintext: target.dialed.plaintext, exports };
+    let session = Session::dial(open, telling.offer(service), driver::now());
     let (outbound, frames) = Outbound::of_dialer();
     // Open waits in the channel before the call is awaited: the acceptor answers nothing before it has read it.
     let call = async move {
@@ -139,7 +142,7 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
         Ok(answer.into_inner())
     };
     let remote_id = Some(target.dialed.remote_id.clone());
-    let stream = Accepted { place, id: target.id, remote_id, admitted_by: None, admission: None };
+    let stream = Accepted { place, id: target.id, remote_id, admitted_by: None, telling, admission: None };
     let inbound = Inbound::Calling(Box::pin(call));
     let driver = Driver::new(session, shared.tools(), outbound, inbound, Some(stream));
     driver.run(|_| Box::pin(std::future::pending())).await

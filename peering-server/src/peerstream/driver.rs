@@ -4,14 +4,13 @@
 //! heartbeats; the session says when it has enough and reading must wait.
 
 use std::future::{Future, pending};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{
-    Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Offer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
-    ResourceUrl, Session, StatusCode, TrustBundle,
+    Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
+    ResourceUrl, Session, StatusCode,
 };
 use peering_core::secret::SecretHash;
 use tokio::task::coop::consume_budget;
@@ -21,6 +20,7 @@ use tonic::Status;
 use tracing::{debug, error, info};
 
 use super::ends::{Arrived, Inbound, Outbound, Waiting};
+use super::exports::Telling;
 use super::import;
 use super::pace::Pace;
 use super::proto::peerstream::ReplicationMessage;
@@ -60,6 +60,8 @@ pub(super) struct Accepted<'a> {
     pub(super) remote_id: Option<String>,
     /// Of a stream that we accepted: the hash of its secret. Once another is active, the stream has no say.
     pub(super) admitted_by: Option<SecretHash>,
+    /// What the peer is told of us.
+    pub(super) telling: Telling,
     /// Held until the stream ends.
     pub(super) admission: Option<crate::listen::AcceptedOpen>,
 }
@@ -205,9 +207,14 @@ impl<'a> Driver<'a> {
                 self.is_stopping = true;
                 self.session.end(Refusal::shutting_down());
             }
-            note = note(self.stream.as_mut()) => match note {
-                Note::Deleted => self.session.delete(now()),
-                Note::Replaced => self.session.replace(),
+            news = news(self.stream.as_mut()) => match news {
+                News::Note(Note::Deleted) => self.session.delete(now()),
+                News::Note(Note::Replaced) => self.session.replace(),
+                News::Exports => {
+                    if let Some(stream) = &mut self.stream {
+                        self.session.offer(stream.telling.offer(self.tools.service));
+                    }
+                }
             },
             result = optional(&mut self.storing) => {
                 self.storing = None;
@@ -334,13 +341,17 @@ pub(super) fn status_of(refusal: &Refusal) -> Status {
     Status::new(refusal.code.number().into(), refusal.message.clone())
 }
 
-async fn note(stream: Option<&mut Accepted<'_>>) -> Note {
-    match stream {
-        Some(stream) => match stream.place.notes.recv().await {
-            Some(note) => note,
-            None => pending().await,
-        },
-        None => pending().await,
+/// Something that the stream must be told, or must tell.
+enum News {
+    Note(Note),
+    Exports,
+}
+
+async fn news(stream: Option<&mut Accepted<'_>>) -> News {
+    let Some(Accepted { place, telling, .. }) = stream else { return pending().await };
+    tokio::select! {
+        Some(note) = place.notes.recv() => News::Note(note),
+        () = telling.changed() => News::Exports,
     }
 }
 
@@ -356,12 +367,4 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline.into()).await,
         None => pending().await,
     }
-}
-
-/// What we tell every peer.
-pub(super) fn offer(service: &Arc<Service>, plaintext: bool) -> Offer {
-    let (trust_domain, root_pems) = service.own_trust_bundle();
-    let trust_bundle = (!plaintext).then_some(TrustBundle { trust_domain, root_pems });
-    let server_addresses = service.own_addresses().iter().map(ToString::to_string).collect();
-    Offer { trust_bundle, server_addresses }
 }

@@ -6,7 +6,7 @@
 //! | `edge`, `bounded` | one service and nothing else, frames within their bounds |
 //! | `accept` | the service: exchanges and incoming streams |
 //! | `manager`, `dial`, `channel`, `exchange` | outgoing streams and exchanges |
-//! | `driver`, `ends`, `import`, `registry` | what both directions share |
+//! | `driver`, `ends`, `import`, `exports`, `registry` | what both directions share |
 //! | `probe` | the wire, for tests outside of this crate |
 
 mod accept;
@@ -19,6 +19,7 @@ mod edge;
 mod ends;
 mod entries;
 mod exchange;
+mod exports;
 mod import;
 mod manager;
 mod pace;
@@ -34,6 +35,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     board: Arc<StreamBoard>,
     registry: Registry,
     pace: Pace,
+    exports: watch::Sender<exports::Known>,
     dialer: Dialer,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -88,8 +91,9 @@ impl PeerStreams {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { service, board, dialer, clock, entropy } = parts;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (registry, pace) = (Registry::default(), Pace::new(driver::now()));
-        Self { shared: Arc::new(Shared { service, board, registry, pace, dialer, clock, entropy, tasks, stop }) }
+        let (registry, pace, exports) = (Registry::default(), Pace::new(driver::now()), watch::Sender::new(None));
+        let shared = Shared { service, board, registry, pace, exports, dialer, clock, entropy, tasks, stop };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Returns the service of the peer listener.
@@ -102,6 +106,8 @@ impl PeerStreams {
         let shared = Arc::clone(&self.shared);
         let stop = self.shared.stop.clone();
         self.shared.tasks.spawn(manager::run(shared, stop));
+        let (service, known) = (Arc::clone(&self.shared.service), self.shared.exports.clone());
+        self.shared.tasks.spawn(exports::run(service, known, self.shared.stop.clone()));
     }
 
     /// Ends every stream and loop, and waits for them.

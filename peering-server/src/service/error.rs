@@ -1,5 +1,6 @@
 //! Why a service could not do as asked, in the product's words. Edges turn these into status codes.
 
+use peering_core::config_entry::EntryError;
 use peering_core::duration::GoDuration;
 use peering_core::gojson::go_quoted;
 use peering_core::id::{IdError, PeeringId};
@@ -86,6 +87,28 @@ pub enum ServiceError {
     /// An open or an import names a peering that is not there.
     #[error("there is no peering with the id {0}")]
     NoPeering(PeeringId),
+    /// A config entry is not acceptable.
+    #[error(transparent)]
+    ConfigEntry(#[from] EntryError),
+    /// A config entry would be longer than any record of the store.
+    #[error("the entry would have {got} bytes, more than the {max} that are kept; export less in one entry")]
+    EntryTooLong {
+        /// Its length.
+        got: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// There is no such config entry; the name is as the caller gave it.
+    #[error("Config entry not found for {} / {}", go_quoted(.kind), go_quoted(.name))]
+    NoConfigEntry {
+        /// Of which kind.
+        kind: &'static str,
+        /// Under which name.
+        name: String,
+    },
+    /// Tokens are to lead to mesh gateways, of which there are none. The text is Consul's.
+    #[error("servers are configured to PeerThroughMeshGateways, but no mesh gateway instances are registered")]
+    NoGateways,
     /// The caller may not do that.
     #[error(transparent)]
     Denied(#[from] Denied),

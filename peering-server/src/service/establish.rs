@@ -27,6 +27,7 @@ use super::{Service, ServiceError};
 use crate::bounds::STREAM_SECRET_BYTES_MAX;
 use crate::entropy::fraction;
 use crate::keyring::{Keyring, Label};
+use crate::metrics;
 
 /// New attempts to exchange are started for this long, as Consul does.
 pub const EXCHANGE_ATTEMPTS_FOR: Duration = Duration::from_secs(3);
@@ -161,6 +162,7 @@ impl Service {
     /// [`ServiceError`]; one that says that a new token is needed is final, others may be tried again with the same
     /// token.
     pub async fn establish(&self, request: CheckedEstablish) -> Result<(), ServiceError> {
+        let _timed = self.metrics.time(&metrics::ESTABLISH);
         let CheckedEstablish { name, token, meta } = request;
         if token.trust.is_none() && !self.allow_plaintext {
             return Err(ServiceError::PlaintextToken);

@@ -7,6 +7,7 @@ pub mod access;
 pub mod changes;
 mod cleanup;
 pub mod cluster;
+pub mod config_entries;
 pub mod dial_target;
 pub mod error;
 pub mod establish;
@@ -14,8 +15,10 @@ pub mod outbox;
 pub mod peerings;
 mod records;
 mod refusals;
+pub mod roots;
 pub mod secrets;
 pub mod status;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod trust_bundles;
@@ -29,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keyring::Keyring;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use access::Access;
 use changes::Changes;
@@ -55,6 +59,7 @@ pub struct Service {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) deletions: AtomicUsize,
     pub(crate) refusals: Refusals,
+    pub(crate) metrics: Metrics,
 }
 
 /// What a [`Service`] is made of.
@@ -88,6 +93,7 @@ impl Service {
         let Parts { store, keyring, clock, entropy, cluster, advertised, allow_plaintext, streams, exchange, outbox } =
             parts;
         Self {
+            metrics: Metrics::new(Arc::clone(&clock)),
             store,
             keyring,
             clock,

@@ -17,6 +17,7 @@ use peering_core::token::{ADDRESSES_MAX, PeeringToken, TOKEN_BYTES_MAX};
 
 use super::status::StreamReport;
 use super::{Service, ServiceError};
+use crate::metrics;
 use crate::store::record::decode;
 use crate::store::{Record, Revision, key};
 
@@ -130,6 +131,8 @@ impl Service {
     /// # Security
     /// The returned text carries the establishment secret; the store keeps its hash.
     pub async fn generate_token(&self, request: CheckedTokenRequest) -> Result<String, ServiceError> {
+        let _timed = self.metrics.time(&metrics::GENERATE_TOKEN);
+        self.refuse_gateways().await?;
         let CheckedTokenRequest { name, meta, external_addresses, expires } = request;
         let establishment_secret = EstablishmentSecret::from_random(self.entropy.bytes16());
         let token_id = TokenId::from_uuid(self.entropy.uuid());
@@ -188,6 +191,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] if the store fails.
     pub async fn find_peering(&self, given: &str) -> Result<Indexed<Option<PeeringView>>, ServiceError> {
+        let _timed = self.metrics.time(&metrics::READ);
         let found = match peering_key(given) {
             Some(key) => self.store.get(&key).await?,
             None => None,
@@ -209,6 +213,12 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] if the store fails.
     pub async fn list_peerings(&self) -> Result<Indexed<Vec<PeeringView>>, ServiceError> {
+        let _timed = self.metrics.time(&metrics::LIST);
+        self.view_all().await
+    }
+
+    /// Reads all peerings.
+    pub(super) async fn view_all(&self) -> Result<Indexed<Vec<PeeringView>>, ServiceError> {
         let mut views = Vec::new();
         let mut after: Option<String> = None;
         let mut index = None;
@@ -244,6 +254,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] if the store fails.
     pub async fn delete_peering(&self, given: &str) -> Result<(), ServiceError> {
+        let _timed = self.metrics.time(&metrics::DELETE);
         // A name that cannot exist is as absent as one that does not.
         let Ok(name) = PeerName::parse(&given.to_lowercase()) else { return Ok(()) };
         self.transact(&name, |_| Ok(Command::Delete)).await?;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{Service, ServiceError};
 use crate::bounds::COMMIT_ATTEMPTS_MAX;
 use crate::causes::chain;
+use crate::metrics;
 use crate::store::record::{TokenPointer, Tombstone, decode, encode, written_by};
 use crate::store::{Commit, Precondition, Revision, Txn, Write, key};
 
@@ -157,6 +158,7 @@ impl Service {
             Commit::Unknown => self.read_back(&own, written_by).await?,
         };
         if is_done {
+            self.metrics.count(&metrics::COMMITS, &[]);
             self.outbox.added(transition.events.len());
             trim.removed();
         }
@@ -174,7 +176,7 @@ impl Service {
 
     /// Finds out whether a commit of unknown outcome happened. One of its values that carries its id says that it did;
     /// a record that it would have changed and that is still as it was read says that it did not.
-    async fn read_back(&self, txn: &Txn, written: Uuid) -> Result<bool, ServiceError> {
+    pub(super) async fn read_back(&self, txn: &Txn, written: Uuid) -> Result<bool, ServiceError> {
         let (mut is_as_read, mut writes_a_value, mut is_removed) = (false, false, false);
         for write in &txn.writes {
             let (Write::Put(key, _) | Write::Delete(key)) = write;
@@ -267,7 +269,7 @@ impl Service {
 }
 
 /// Demands that a key is as it was read.
-fn still(key: &str, revision: Option<Revision>) -> Precondition {
+pub(super) fn still(key: &str, revision: Option<Revision>) -> Precondition {
     match revision {
         Some(revision) => Precondition::Unchanged(key.to_owned(), revision),
         None => Precondition::Absent(key.to_owned()),

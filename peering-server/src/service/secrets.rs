@@ -13,6 +13,7 @@ use tracing::warn;
 use super::records::{By, Target};
 use super::{Service, ServiceError};
 use crate::keyring::{KeyId, Keyring, Label};
+use crate::metrics;
 use crate::store::key;
 use crate::store::record::RecordError;
 
@@ -80,6 +81,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Refused`] with one text, whatever the cause; the cause is logged.
     pub(crate) async fn exchange_secret(&self, ask: Exchange) -> Result<StreamSecret, ServiceError> {
+        let _timed = self.metrics.time(&metrics::EXCHANGE_SECRET);
         let id = PeeringId::parse(&ask.peer_id).map_err(ServiceError::PeeringId)?;
         let establishment = ask.establishment.hash();
         let random = self.entropy.bytes16();
@@ -98,7 +100,7 @@ impl Service {
             (Ok(_), None) => Err(ServiceError::OutcomeUnknown),
             (Err(error), _) => {
                 if let ServiceError::Refused(Refusal::Establishment(cause)) = &error
-                    && let Some(times) = self.refusals.note(ask.from, cause.as_str())
+                    && let Some(times) = self.note_refusal(ask.from, cause.as_str())
                 {
                     let source = ask.from.map(|from| from.to_string());
                     warn!(peer_id = %id, cause = cause.as_str(), source, times, "establishment secret refused");

@@ -9,10 +9,12 @@
 //! | `peering-secrets/<id>` | its secrets: hashes, or sealed |
 //! | `tokens/<id>/<token id>` | a token issued for that peering |
 //! | `token-secrets/<hash>` | which token carries the establishment secret with this hash |
+//! | `config-entries/<kind>/<name>` | a config entry, such as what is exported |
 //! | `tombstones/<id>` | a peering that was deleted here, so that its dialer can be told |
 //! | `outbox/<time>-<place>-<random>` | an event that not every consumer has seen |
 //! | `cursors/<consumer>` | the revision up to which a consumer has seen events |
 
+use peering_core::config_entry::Kind;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::name::PeerName;
 use peering_core::secret::SecretHash;
@@ -21,6 +23,8 @@ use peering_core::secret::SecretHash;
 pub const PEERINGS: &str = "peerings/";
 /// Directory of the tokens of all peerings.
 pub const TOKENS: &str = "tokens/";
+/// Directory of all config entries.
+pub const CONFIG_ENTRIES: &str = "config-entries/";
 /// Directory of all tombstones.
 pub const TOMBSTONES: &str = "tombstones/";
 /// Directory of all waiting events.
@@ -64,6 +68,12 @@ pub fn token(peering: &PeeringId, token: &TokenId) -> String {
 #[must_use]
 pub fn token_secret(hash: &SecretHash) -> String {
     format!("token-secrets/{}", hash.to_hex())
+}
+
+/// Key of a config entry.
+#[must_use]
+pub fn config_entry(kind: Kind, name: &str) -> String {
+    format!("{CONFIG_ENTRIES}{}/{name}", kind.as_str())
 }
 
 /// Key of a tombstone.

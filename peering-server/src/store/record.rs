@@ -4,6 +4,7 @@
 //! uncertain commit is recognised when it is read back), and `data`.
 
 use jiff::Timestamp;
+use peering_core::config_entry::ConfigEntry;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::meta::Meta;
 use peering_core::name::{Datacenter, PeerName, TrustDomain};
@@ -217,6 +218,7 @@ kept_as_is!(
     PeerName,
     PeeringSecrets,
     IssuedToken,
+    ConfigEntry,
     Event
 );
 

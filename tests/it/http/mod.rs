@@ -1,14 +1,19 @@
 //! The HTTP API, asked over real connections. A test that is a case of the conformance list carries its number.
 
 mod blocking;
+mod agent;
 mod bounds;
+mod catalog;
+mod config;
 mod delete;
 mod establish;
 mod expiry;
+mod exported;
 mod generate;
 mod guard;
 mod gzip;
 mod https;
+mod metrics;
 mod read;
 mod redemption;
 mod request_log;

@@ -4,19 +4,39 @@ use peering_tests::cluster::Cluster;
 use reqwest::Method;
 
 /// Every endpoint with the methods that it has.
-const ENDPOINTS: [(&str, &str); 6] = [
+const ENDPOINTS: &[(&str, &str)] = &[
     ("/v1/peering/token", "OPTIONS,POST"),
     ("/v1/peering/establish", "OPTIONS,POST"),
     ("/v1/peering/", "OPTIONS,GET,DELETE"),
     ("/v1/peering/x", "OPTIONS,GET,DELETE"),
     ("/v1/peerings", "OPTIONS,GET"),
+    ("/metrics", "OPTIONS,GET"),
+    ("/v1/agent/connect/ca/roots", "OPTIONS,GET"),
+    ("/v1/agent/metrics", "OPTIONS,GET"),
+    ("/v1/agent/self", "OPTIONS,GET"),
+    ("/v1/catalog/datacenters", "OPTIONS,GET"),
+    ("/v1/catalog/node/n", "OPTIONS,GET"),
+    ("/v1/catalog/nodes", "OPTIONS,GET"),
+    ("/v1/catalog/service/web", "OPTIONS,GET"),
+    ("/v1/catalog/services", "OPTIONS,GET"),
+    ("/v1/config", "OPTIONS,PUT"),
+    ("/v1/config/", "OPTIONS,GET,DELETE"),
+    ("/v1/config/mesh", "OPTIONS,GET,DELETE"),
+    ("/v1/config/mesh/", "OPTIONS,GET,DELETE"),
+    ("/v1/config/mesh/mesh", "OPTIONS,GET,DELETE"),
+    ("/v1/connect/ca/roots", "OPTIONS,GET"),
+    ("/v1/exported-services", "OPTIONS,GET"),
+    ("/v1/health/service/web", "OPTIONS,GET"),
+    ("/v1/internal/ui/exported-services", "OPTIONS,GET"),
+    ("/v1/internal/ui/services", "OPTIONS,GET"),
     ("/v1/status/leader", "OPTIONS,GET"),
+    ("/v1/status/peers", "OPTIONS,GET"),
 ];
 
 #[tokio::test]
 async fn api_case_16_a_method_that_an_endpoint_lacks_is_refused_with_those_that_it_has() {
     let cluster = Cluster::start("dc1").await;
-    for (path, allow) in ENDPOINTS {
+    for &(path, allow) in ENDPOINTS {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE"] {
             if allow.split(',').any(|allowed| allowed == method) {
                 continue;
@@ -38,7 +58,7 @@ async fn api_case_16_a_method_that_an_endpoint_lacks_is_refused_with_those_that_
 #[tokio::test]
 async fn api_case_17_options_are_told_with_an_empty_body() {
     let cluster = Cluster::start("dc1").await;
-    for (path, allow) in ENDPOINTS {
+    for &(path, allow) in ENDPOINTS {
         let answer = cluster.http().ask(Method::OPTIONS, path).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, ""));
         assert_eq!(answer.headers("allow"), [allow]);
@@ -126,6 +146,9 @@ async fn the_leader_is_this_server_where_its_peers_find_it() {
     let answer = cluster.http().get("/v1/status/leader").await;
     assert_eq!(answer.accepts(), cluster.peer_address().to_string());
     assert_eq!(answer.header("x-consul-index"), None);
+    let peers = cluster.http().get("/v1/status/peers?dc=dc1").await;
+    assert_eq!(peers.accepts(), serde_json::json!([cluster.peer_address().to_string()]));
+    cluster.http().get("/v1/status/peers?dc=dc2").await.refuses(500, "No path to datacenter");
 }
 
 #[tokio::test]

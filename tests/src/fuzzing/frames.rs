@@ -238,5 +238,9 @@ fn open() -> Open {
 
 fn offer() -> Offer {
     let bundle = TrustBundle { trust_domain: "d.consul".to_owned(), root_pems: vec!["pem\n".to_owned()] };
-    Offer { trust_bundle: Some(bundle), server_addresses: vec!["h:1".to_owned()] }
+    Offer {
+        trust_bundle: Some(bundle),
+        server_addresses: vec!["h:1".to_owned()],
+        exported_services: Some(vec!["web".to_owned()]),
+    }
 }

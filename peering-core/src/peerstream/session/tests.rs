@@ -30,7 +30,11 @@ pub(crate) fn nothing() -> [Action; 0] {
 
 fn offer() -> Offer {
     let bundle = TrustBundle { trust_domain: "d".into(), root_pems: vec!["pem\n".into()] };
-    Offer { trust_bundle: Some(bundle), server_addresses: vec!["10.0.0.1:8503".into()] }
+    Offer {
+        trust_bundle: Some(bundle),
+        server_addresses: vec!["10.0.0.1:8503".into()],
+        exported_services: Some(vec![]),
+    }
 }
 
 fn accepted(now: Instant) -> Session {

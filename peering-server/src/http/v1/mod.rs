@@ -1,8 +1,14 @@
 //! Handlers of version 1, one file per resource.
 
+pub(crate) mod agent;
+pub(crate) mod catalog;
+pub(crate) mod config;
 pub(crate) mod establish;
+pub(crate) mod exported;
+pub(crate) mod metrics;
 pub(crate) mod peering;
 pub(crate) mod peerings;
 mod render;
+pub(crate) mod roots;
 pub(crate) mod status;
 pub(crate) mod token;

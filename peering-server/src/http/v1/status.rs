@@ -1,4 +1,4 @@
-//! `GET /v1/status/leader`: who answers; one server is always its own leader.
+//! `GET /v1/status/leader` and `/v1/status/peers`: who answers; one server is always its own leader and only member.
 
 use std::sync::Arc;
 
@@ -12,9 +12,20 @@ use crate::http::extract::Asked;
 use crate::http::query::ReadOptions;
 
 pub(crate) async fn leader(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
+    let asked = asked(&app, request)?;
+    Ok(answer::json(&app, &asked, &app.leader))
+}
+
+pub(crate) async fn peers(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
+    let asked = asked(&app, request)?;
+    Ok(answer::json(&app, &asked, &[&app.leader]))
+}
+
+fn asked(app: &App, request: Request) -> Result<Asked, HttpError> {
     let parts = request.into_parts().0;
     let asked = Asked::of(&parts);
     // Read as for any read, though there is nothing to wait for.
     ReadOptions::of(&parts)?;
-    Ok(answer::json(&app, &asked, &app.leader))
+    asked.refuse_datacenter(app.service.cluster().datacenter().as_str())?;
+    Ok(asked)
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use peering_core::address::ServerAddress;
+use peering_core::config_entry;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::life::{RevokeReason, TokenLife};
 use peering_core::meta::Meta;
@@ -184,9 +185,21 @@ fn others() -> Vec<Sample> {
     ]
 }
 
+fn config_entries() -> Vec<Sample> {
+    [
+        r#"{"Kind":"exported-services","Name":"default"}"#,
+        r#"{"Kind":"exported-services","Name":"default","Services":[{"Name":"web","Consumers":[{"Peer":"west"},{"Partition":"p"},{}]}],"Meta":{"a":"b"}}"#,
+        r#"{"Kind":"mesh"}"#,
+        r#"{"Kind":"mesh","TransparentProxy":{"MeshDestinationsOnly":true},"AllowEnablingPermissiveMutualTLS":true,"ValidateClusters":true,"TLS":{"Incoming":{"TLSMinVersion":"TLSv1_2","TLSMaxVersion":"TLSv1_3","CipherSuites":["TLS_RSA_WITH_AES_128_CBC_SHA"]},"Outgoing":{}},"HTTP":{"Incoming":{"RequestNormalization":{"MergeSlashes":true,"PathWithEscapedSlashesAction":"KEEP_UNCHANGED"}}},"Peering":{"PeerThroughMeshGateways":true},"Meta":{"a":"b"}}"#,
+    ]
+    .map(|text| sample("config-entries/x", config_entry::decode(text.as_bytes()).unwrap()))
+    .into()
+}
+
 #[test]
 fn every_kept_record_reads_as_it_did_and_is_written_as_it_was() {
-    let samples: Vec<Sample> = [peerings(), secrets(), tokens(), events(), others()].into_iter().flatten().collect();
+    let samples: Vec<Sample> =
+        [peerings(), secrets(), tokens(), events(), others(), config_entries()].into_iter().flatten().collect();
     let today: String = samples.iter().map(|sample| format!("{}\n", sample.line)).collect();
     let lines: Vec<&str> = LINES.lines().collect();
     assert_eq!(lines.len(), samples.len(), "a record for each line; today's are\n{today}");
