@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;
+use http::header::HOST;
 use http_body_util::BodyExt;
 use peering_core::name::Datacenter;
 use tokio::task::JoinSet;
@@ -49,6 +50,7 @@ impl Api {
             crowd.spawn(get(self.router.clone(), path(number)));
         }
         while self.waiting().0 < size {
+            assert!(crowd.try_join_next().is_none(), "one was answered at once");
             tokio::task::yield_now().await;
         }
         crowd
@@ -60,7 +62,8 @@ impl Api {
 }
 
 async fn get(router: Router, path: String) -> Response {
-    router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    let request = Request::get(path).header(HOST, "localhost").body(Body::empty()).unwrap();
+    router.oneshot(request).await.unwrap()
 }
 
 fn index(answer: &Response) -> u64 {
