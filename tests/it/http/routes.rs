@@ -82,8 +82,9 @@ async fn api_case_18_a_read_needs_a_name_and_the_path_its_slash() {
         let has_page = ["GET", "HEAD"].contains(&method);
         assert_eq!(answer.header("content-type"), has_page.then_some("text/html; charset=utf-8"), "{method}");
     }
-    let odd = cluster.http().raw_get("/v1//peering/x?a='\"<b>&c").await;
-    assert!(odd.ends_with("<a href=\"/v1/peering/x?a=&#39;&#34;&lt;b&gt;&amp;c\">Moved Permanently</a>.\n\n"), "{odd}");
+    // What else would be markup is in no target that can be sent.
+    let odd = cluster.http().raw_get("/v1//peering/x?a='&c").await;
+    assert!(odd.ends_with("<a href=\"/v1/peering/x?a=&#39;&amp;c\">Moved Permanently</a>.\n\n"), "{odd}");
 }
 
 #[tokio::test]
