@@ -23,6 +23,7 @@ use crate::http::{self, App};
 use crate::keyring::{Keyring, KeyringError};
 use crate::listen::{self, BindError, ListenAddress, Listener, ListenerEntry};
 use crate::peerstream::{self, GrpcExchange, PeerStreams};
+use crate::service::access::Access;
 use crate::service::cluster::{Cluster, ClusterError};
 use crate::service::outbox::Outbox;
 use crate::service::status::StreamBoard;
@@ -202,7 +203,7 @@ impl Server {
         let dialer = Dialer::with_resolver(DialPolicy::new(config.dial_deny.clone()), resolver);
         let advertised = advertised(&config.advertise, peer_address);
         let leader = advertised.first().map(ServerAddress::to_string).unwrap_or_default();
-        let service = Arc::new(Service::new(Parts {
+        let service = Service::new(Parts {
             store: shared_store,
             keyring: Arc::new(keyring),
             clock: Arc::clone(&clock),
@@ -213,7 +214,9 @@ impl Server {
             streams: Arc::clone(&board) as Arc<dyn crate::service::status::StreamStatus>,
             exchange: Arc::new(GrpcExchange { dialer: dialer.clone(), clock: Arc::clone(&clock) }),
             outbox: Arc::new(Outbox::default()),
-        }));
+        });
+        let access = Access { mode: config.acl, node: config.node_name.clone() };
+        let service = Arc::new(service.with_access(access));
         let streams = Arc::new(PeerStreams::new(peerstream::Parts {
             service: Arc::clone(&service),
             board,

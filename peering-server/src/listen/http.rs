@@ -10,7 +10,7 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use super::accept::Connection;
 use super::drive::{Patience, Traffic, drive, tracked};
@@ -25,6 +25,10 @@ pub struct Caller {
     /// Whether the request came over a unix socket.
     pub unix: bool,
 }
+
+/// The user whose process sent a request over a unix socket, as the system says; an extension of those requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketUser(pub u32);
 
 /// Serves an HTTP service, such as an axum router, until the connection ends: a handler for [`serve`](super::serve).
 ///
@@ -66,10 +70,17 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let caller = Caller { source: connection.source, unix: connection.is_unix() };
+    let user = connection.user().map(SocketUser);
     let shutdown = connection.shutdown.clone();
     // The admission lives as long as this call does.
     let (socket, _admission) = connection.into_parts();
     let traffic = Traffic::new();
+    let service = service.map_request(move |mut request: Request<Incoming>| {
+        if let Some(user) = user {
+            request.extensions_mut().insert(user);
+        }
+        request
+    });
     let service = tracked(service, traffic.clone(), caller);
     let patience = Patience { traffic, idle: request_head, known: None };
     if socket.speaks_h2() {
@@ -107,7 +118,6 @@ mod tests {
     use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
     use tonic::transport::Endpoint;
-    use tower::ServiceExt;
 
     use super::*;
     use crate::dial::{AddressOrigin, DialPolicy, DialSecurity, Dialer, connect};

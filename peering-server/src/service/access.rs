@@ -1,17 +1,28 @@
 //! Who may do what: every handler asks here before it acts.
 //!
-//! Until access control exists every actor may do everything, which is why the server then listens on loopback and
-//! unix sockets only, and says so in its settings.
+//! Without access control every actor may do everything, which is why the server then listens on loopback and unix
+//! sockets only, and says so in its settings.
 
+use std::net::IpAddr;
+
+use peering_core::secret::AclSecret;
 use thiserror::Error;
 
 use super::{Service, ServiceError};
+use crate::config::AclMode;
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// # Security
+/// `Debug` shows that there is a token, not which.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Actor {
     /// Address of the caller; `None` over a unix socket.
-    pub source: Option<std::net::IpAddr>,
+    pub source: Option<IpAddr>,
+    /// The token that was presented, never an empty one; without one the caller is anonymous.
+    pub token: Option<AclSecret>,
+    /// The user of this machine who calls, over a unix socket.
+    pub user: Option<u32>,
 }
 
 /// What is asked for, in the words of Consul's rules.
@@ -48,11 +59,11 @@ pub struct Denied {
 
 /// The rules in force.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub enum Access {
-    /// Access control is off: everyone may do everything.
-    #[default]
-    Off,
+pub struct Access {
+    /// Whether access control is on, and what it says where no rule does.
+    pub mode: AclMode,
+    /// Name of this server, on which the rules for agents are asked.
+    pub node: String,
 }
 
 impl Service {
@@ -60,9 +71,10 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Denied`] if not.
-    pub async fn require(&self, _actor: &Actor, _action: Action) -> Result<(), ServiceError> {
-        match self.access {
-            Access::Off => Ok(()),
+    pub async fn require(&self, _actor: &Actor, action: Action) -> Result<(), ServiceError> {
+        match self.access.mode {
+            AclMode::Off => Ok(()),
+            AclMode::Deny | AclMode::Allow => Err(Denied { action }.into()),
         }
     }
 }

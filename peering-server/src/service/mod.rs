@@ -100,6 +100,12 @@ impl Service {
         }
     }
 
+    /// Puts rules in force; without this everyone may do everything.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
     /// Returns who we are.
     #[must_use]
     pub const fn cluster(&self) -> &Cluster {
