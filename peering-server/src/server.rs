@@ -16,7 +16,7 @@ use crate::bounds::DRAIN_MAX;
 use crate::ca::{CaError, LeafKeeper, renew};
 use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Advertise, Config, StoreChoice};
+use crate::config::{AclMode, Advertise, Config, StoreChoice};
 use crate::dial::{DialPolicy, Dialer, Resolve, SystemResolver};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::http::{self, App};
@@ -24,6 +24,7 @@ use crate::keyring::{Keyring, KeyringError};
 use crate::listen::{self, BindError, ListenAddress, Listener, ListenerEntry};
 use crate::peerstream::{self, GrpcExchange, PeerStreams};
 use crate::service::access::Access;
+use crate::service::acl::ManagementTokenError;
 use crate::service::cluster::{Cluster, ClusterError};
 use crate::service::outbox::Outbox;
 use crate::service::status::StreamBoard;
@@ -87,6 +88,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
+    /// The first management token cannot be made.
+    #[error(transparent)]
+    ManagementToken(#[from] ManagementTokenError),
     /// A listener cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -217,6 +221,9 @@ impl Server {
         });
         let access = Access { mode: config.acl, node: config.node_name.clone() };
         let service = Arc::new(service.with_access(access));
+        if config.acl != AclMode::Off {
+            service.prepare_access(config.management_token.as_deref()).await?;
+        }
         let streams = Arc::new(PeerStreams::new(peerstream::Parts {
             service: Arc::clone(&service),
             board,
@@ -369,6 +376,9 @@ async fn sweep(service: Arc<Service>, stop: CancellationToken) {
         }
         if let Err(cause) = service.sweep_tokens().await {
             error!(cause = chain(&cause), "ended tokens could not be swept");
+        }
+        if let Err(cause) = service.sweep_acl_tokens().await {
+            error!(cause = chain(&cause), "ended ACL tokens could not be swept");
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}

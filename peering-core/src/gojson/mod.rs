@@ -25,7 +25,7 @@ mod write;
 
 pub use error::{JsonError, Place, SyntaxError, TypeError};
 pub use quote::go_quoted;
-pub(crate) use read::{Slot, Struct, decode_first, unmarshal};
+pub(crate) use read::{Scalar, Slot, Struct, decode_first, decode_first_list, unmarshal};
 pub(crate) use write::to_vec;
 pub use write::{to_string, to_string_pretty};
 

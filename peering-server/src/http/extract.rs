@@ -18,6 +18,8 @@ pub(crate) struct Asked {
     pub(crate) actor: Actor,
     /// Whether `?pretty` was given.
     pub(crate) pretty: bool,
+    query: Vec<(String, String)>,
+    namespace_header: bool,
     partition_query: bool,
     partition_header: bool,
 }
@@ -35,9 +37,30 @@ impl Asked {
         Self {
             actor: Actor { source, token: presented(parts, &query), user },
             pretty: has("pretty", true),
+            namespace_header: parts.headers.get("x-consul-namespace").is_some_and(|value| !value.is_empty()),
             partition_query: has("partition", false),
             partition_header: parts.headers.get("x-consul-partition").is_some_and(|value| !value.is_empty()),
+            query: query.into_iter().filter(|(key, _)| key != "token").collect(),
         }
+    }
+
+    /// Returns the first value of a parameter that has one.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        found.filter(|value| !value.is_empty())
+    }
+
+    /// Refuses any namespace, as the endpoints of Consul's community edition do that know of them.
+    pub(crate) fn refuse_namespace(&self) -> Result<(), HttpError> {
+        let refused =
+            |what: &str| HttpError::bad_request(format!("Invalid {what} - Namespaces are a Consul Enterprise feature"));
+        if self.namespace_header {
+            return Err(refused("header: \"X-Consul-Namespace\""));
+        }
+        if self.query("ns").is_some() {
+            return Err(refused("query parameter: \"ns\""));
+        }
+        Ok(())
     }
 
     /// Refuses any partition, as Consul's community edition does, even `default`.

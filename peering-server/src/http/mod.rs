@@ -7,6 +7,7 @@
 //! | `/v1/peering/{name}` | GET, DELETE | [`v1::peering`] |
 //! | `/v1/peerings` | GET | [`v1::peerings`] |
 //! | `/v1/status/leader` | GET | [`v1::status`] |
+//! | `/v1/acl/…`, `/v1/internal/acl/authorize` | | [`v1::acl`] |
 
 mod answer;
 mod body;
@@ -20,7 +21,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on, post};
@@ -38,6 +39,17 @@ pub(crate) struct App {
     pub(crate) leader: String,
 }
 
+impl App {
+    /// Refuses to ask another datacenter, of which this server knows none; in Consul's words.
+    pub(crate) fn refuse_other_datacenter(&self, asked: &extract::Asked) -> Result<(), HttpError> {
+        let ours = self.service.cluster().datacenter().as_str();
+        match asked.query("dc") {
+            Some(other) if !other.eq_ignore_ascii_case(ours) => Err(HttpError::no_datacenter()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Builds the whole API.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -53,7 +65,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/v1/peerings", only("OPTIONS,GET", on(MethodFilter::GET, v1::peerings::list)))
         .route("/v1/status/leader", only("OPTIONS,GET", on(MethodFilter::GET, v1::status::leader)))
-        .layer(middleware::from_fn(as_consul))
+        .merge(v1::acl::routes())
+        .layer(middleware::from_fn_with_state(app.service.access().default_word(), as_consul))
         .fallback(error::unknown_path)
         .layer(middleware::from_fn(path::only_canonical))
         .layer(middleware::from_fn(guard::refuse_strangers))
@@ -79,13 +92,13 @@ async fn to_its_end<T: Send + 'static>(
 }
 
 /// Does what every registered endpoint of Consul does: refuses a query that cannot be read, and adds headers.
-async fn as_consul(request: Request, next: Next) -> Response {
+async fn as_consul(State(default_policy): State<&'static str>, request: Request, next: Next) -> Response {
     let mut response = match request.uri().query() {
         Some(query) if !path::is_query(query) => error::bad_query(),
         _ => next.run(request).await,
     };
     let headers = response.headers_mut();
-    headers.insert("x-consul-default-acl-policy", HeaderValue::from_static("allow"));
+    headers.insert("x-consul-default-acl-policy", HeaderValue::from_static(default_policy));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     response
 }

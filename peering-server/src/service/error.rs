@@ -1,5 +1,6 @@
 //! Why a service could not do as asked, in the product's words. Edges turn these into status codes.
 
+use peering_core::acl::Denial;
 use peering_core::duration::GoDuration;
 use peering_core::gojson::go_quoted;
 use peering_core::id::{IdError, PeeringId};
@@ -9,7 +10,7 @@ use peering_core::secrets::Refusal;
 use peering_core::token::{DecodeError, VerifyError};
 use thiserror::Error;
 
-use super::access::Denied;
+use super::acl::AclError;
 use super::establish::ExchangeFailure;
 use crate::keyring::KeyringError;
 use crate::store::StoreError;
@@ -88,7 +89,10 @@ pub enum ServiceError {
     NoPeering(PeeringId),
     /// The caller may not do that.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(#[from] Denial),
+    /// Something is wrong with a token or policy.
+    #[error(transparent)]
+    Acl(#[from] AclError),
     /// Others kept changing the same record.
     #[error("the peering was being changed by others, {attempts} attempts did not get through; try again")]
     Contended {

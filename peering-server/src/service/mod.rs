@@ -4,6 +4,7 @@
 //! changed (else start again). What must happen afterwards travels as events in the same commit.
 
 pub mod access;
+pub mod acl;
 mod cleanup;
 pub mod cluster;
 pub mod dial_target;
@@ -29,6 +30,7 @@ use crate::entropy::Entropy;
 use crate::keyring::Keyring;
 use crate::store::Store;
 use access::Access;
+use acl::CompiledPolicies;
 use cluster::Cluster;
 pub use error::ServiceError;
 use establish::ExchangeClient;
@@ -46,6 +48,7 @@ pub struct Service {
     pub(crate) advertised: Vec<ServerAddress>,
     pub(crate) allow_plaintext: bool,
     pub(crate) access: Access,
+    pub(crate) compiled: CompiledPolicies,
     pub(crate) streams: Arc<dyn StreamStatus>,
     pub(crate) exchange: Arc<dyn ExchangeClient>,
     pub(crate) outbox: Arc<Outbox>,
@@ -92,6 +95,7 @@ impl Service {
             advertised,
             allow_plaintext,
             access: Access::default(),
+            compiled: CompiledPolicies::default(),
             streams,
             exchange,
             outbox,

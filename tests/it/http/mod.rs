@@ -1,5 +1,6 @@
 //! The HTTP API, asked over real connections. A test that is a case of the conformance list carries its number.
 
+mod acl;
 mod bounds;
 mod delete;
 mod establish;
