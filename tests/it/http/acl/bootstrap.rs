@@ -89,7 +89,7 @@ async fn a_restart_keeps_tokens_and_policies_and_makes_no_second_management_toke
         acl: AclMode::Deny,
         management_token: Some(file.clone()),
         store: StoreChoice::Sqlite { keyring: data_dir.join("keyring"), data_dir: data_dir.clone() },
-        ..Config::ephemeral("dc1".parse().unwrap())
+        ..Config::ephemeral(peering_core::name::Datacenter::parse("dc1").unwrap())
     };
     let server = Server::start(config.clone()).await.unwrap();
     let first = fs::read_to_string(&file).unwrap();

@@ -118,7 +118,7 @@ async fn a_token_that_has_ended_is_not_found() {
         acl: peering_server::config::AclMode::Deny,
         management_token: Some(file.clone()),
         dev: false,
-        ..peering_server::config::Config::ephemeral("dc1".parse().unwrap())
+        ..peering_server::config::Config::ephemeral(peering_core::name::Datacenter::parse("dc1").unwrap())
     };
     let server =
         peering_server::server::Server::start_with(config, peering_tests::cluster::sources_at(&clock)).await.unwrap();
