@@ -13,8 +13,9 @@
 //!
 //! The rooms, in the order in which they may use each other (a room uses those above it):
 //! [`foreign`], [`id`], [`name`], [`duration`], [`meta`], [`address`], [`secret`], [`remote`], [`gojson`], [`trust`],
-//! [`token`], [`life`], [`peering`], [`transition`], [`secrets`], [`peerstream`], [`config_entry`], [`api`].
+//! [`acl`], [`token`], [`life`], [`peering`], [`transition`], [`secrets`], [`peerstream`], [`config_entry`], [`api`].
 
+pub mod acl;
 pub mod address;
 pub mod api;
 pub mod config_entry;

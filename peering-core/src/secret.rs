@@ -81,6 +81,11 @@ secret_text! {
     Redemption
 }
 
+secret_text! {
+    /// The `SecretID` of an ACL token: what a caller presents to say who it is.
+    AclSecret
+}
+
 /// The SHA-256 of a secret: all that an acceptor keeps.
 ///
 /// # Shape

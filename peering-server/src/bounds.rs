@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 /// Bounds that core decides by.
+pub use peering_core::acl::{DESCRIPTION_BYTES_MAX, POLICIES_MAX, RULES_BYTES_MAX};
 pub use peering_core::config_entry::{CONSUMERS_MAX, EXPORTED_SERVICES_MAX};
 pub use peering_core::foreign::{ECHO_BYTES_MAX, SHOWN_CHARACTERS_MAX};
 pub use peering_core::peerstream::{PEER_MESSAGE_CHARS_MAX, SERVICES_MAX};
@@ -114,6 +115,15 @@ pub const EXCHANGE_MAX: Duration = Duration::from_secs(10);
 
 /// Most series of counters and timers: every endpoint with every method, and every cause of a refusal, fit several times.
 pub const METRIC_SERIES_MAX: usize = 2_048;
+
+/// Most policies whose rules are kept read; more are read again. As many as an operator can keep apart.
+pub const ACL_COMPILED_POLICIES_MAX: usize = 256;
+/// Tokens or policies read from the store at once; a policy may have [`RULES_BYTES_MAX`].
+pub const ACL_PAGE_ROWS: usize = 256;
+/// Most datacenters that a policy names, so that its record stays below what a store takes.
+pub const ACL_DATACENTERS_MAX: usize = 64;
+/// Most rights asked about at once; Consul's number.
+pub const ACL_AUTHORIZATIONS_MAX: usize = 64;
 
 /// Times that a change is decided anew because others were faster. Sixteen writers of one record are more than any
 /// cluster has.

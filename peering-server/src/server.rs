@@ -16,13 +16,15 @@ use crate::bounds::DRAIN_MAX;
 use crate::ca::{CaError, LeafKeeper, renew};
 use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Advertise, Config, StoreChoice};
+use crate::config::{AclMode, Advertise, Config, StoreChoice};
 use crate::dial::{DialPolicy, Dialer, Resolve, SystemResolver};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::http::{self, App};
 use crate::keyring::{Keyring, KeyringError};
 use crate::listen::{self, BindError, ListenAddress, Listener, ListenerEntry};
 use crate::peerstream::{self, GrpcExchange, PeerStreams};
+use crate::service::access::Access;
+use crate::service::acl::ManagementTokenError;
 use crate::service::cluster::{Cluster, ClusterError};
 use crate::service::outbox::Outbox;
 use crate::service::status::StreamBoard;
@@ -91,6 +93,9 @@ pub enum StartError {
     /// The certificate of the HTTP API cannot be used.
     #[error("the certificate of the HTTP API cannot be used")]
     Certificate(#[from] CertificateFilesError),
+    /// The first management token cannot be made.
+    #[error(transparent)]
+    ManagementToken(#[from] ManagementTokenError),
     /// A listener cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -209,7 +214,7 @@ impl Server {
         let dialer = Dialer::with_resolver(DialPolicy::new(config.dial_deny.clone()), resolver);
         let advertised = advertised(&config.advertise, peer_address);
         let leader = advertised.first().map(ServerAddress::to_string).unwrap_or_default();
-        let service = Arc::new(Service::new(Parts {
+        let service = Service::new(Parts {
             store: shared_store,
             keyring: Arc::new(keyring),
             clock: Arc::clone(&clock),
@@ -220,7 +225,12 @@ impl Server {
             streams: Arc::clone(&board) as Arc<dyn crate::service::status::StreamStatus>,
             exchange: Arc::new(GrpcExchange { dialer: dialer.clone(), clock: Arc::clone(&clock) }),
             outbox: Arc::new(Outbox::default()),
-        }));
+        });
+        let access = Access { mode: config.acl, node: config.node_name.clone() };
+        let service = Arc::new(service.with_access(access));
+        if config.acl != AclMode::Off {
+            service.prepare_access(config.management_token.as_deref()).await?;
+        }
         let streams = Arc::new(PeerStreams::new(peerstream::Parts {
             service: Arc::clone(&service),
             board,
@@ -411,6 +421,9 @@ async fn sweep(service: Arc<Service>, stop: CancellationToken) {
         }
         if let Err(cause) = service.sweep_tokens().await {
             error!(cause = chain(&cause), "ended tokens could not be swept");
+        }
+        if let Err(cause) = service.sweep_acl_tokens().await {
+            error!(cause = chain(&cause), "ended ACL tokens could not be swept");
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}

@@ -161,15 +161,24 @@ pub(crate) struct Settings {
     pub namespace: Option<String>,
 }
 
+/// A server that this user runs.
+#[derive(Debug)]
+pub(crate) struct OwnServer {
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Its management token, which goes to that socket and nowhere else.
+    pub token: Option<HiddenText>,
+}
+
 impl Settings {
-    /// Resolves flags, then environment, then defaults; `own_socket` is called only if nobody names an address or a token.
+    /// Resolves flags, then environment, then defaults; `own_server` is called only if nobody names an address or a token.
     ///
     /// # Errors
     /// [`SettingsError`] for the first setting that is wrong.
     pub(crate) fn resolve(
         flags: &HttpFlags,
         environment: Environment<'_>,
-        own_socket: impl FnOnce() -> Option<PathBuf>,
+        own_server: impl FnOnce() -> Option<OwnServer>,
     ) -> Result<Self, SettingsError> {
         let path = |flag: &Option<PathBuf>, variable: Variable| given_path(flag).or_else(|| variable.path(environment));
         let text = |flag: &Option<String>, variable: Variable| match flag.clone().filter(|text| !text.is_empty()) {
@@ -179,11 +188,15 @@ impl Settings {
         let wants_tls = boolean(Variable::HttpSsl, environment)?.unwrap_or(false);
         let acl_token = acl_token(flags, environment)?.filter(|t| !t.is_empty());
         // A token that somebody named is meant for a server that somebody named, or for Consul's usual address.
-        let own_socket = || if acl_token.is_none() { own_socket() } else { None };
+        let own_server = || if acl_token.is_none() { own_server() } else { None };
+        let mut own_token = None;
         let address = match text(&flags.http_addr, Variable::HttpAddr)? {
             Some(address) => ApiAddress::parse(&address, wants_tls)?,
-            None => match own_socket() {
-                Some(socket) => ApiAddress::Unix(socket),
+            None => match own_server() {
+                Some(OwnServer { socket, token }) => {
+                    own_token = token.map(|token| token.expose().to_owned());
+                    ApiAddress::Unix(socket)
+                }
                 None => ApiAddress::parse(ApiAddress::DEFAULT, wants_tls)?,
             },
         };
@@ -193,7 +206,7 @@ impl Settings {
         let key = path(&flags.client_key, Variable::ClientKey);
         Ok(Self {
             address,
-            acl_token: acl_token.map(sensitive).transpose()?,
+            acl_token: acl_token.or(own_token).map(sensitive).transpose()?,
             basic_auth: basic_auth(environment)?,
             roots: tls::roots(ca_file.as_deref(), ca_path.as_deref())?,
             identity: tls::identity(certificate.as_deref(), key.as_deref())?,

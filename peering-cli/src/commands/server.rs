@@ -41,7 +41,10 @@ const CONFIG_FILE: &str = "PEERING_SERVER_CONFIG_FILE";
 
   To keep what it knows in a directory:
 
-    $ peering server -acl off -data-dir ./data
+    $ peering server -data-dir ./data
+
+  The first start writes a token that may do everything to management-token in that
+  directory.
 
   Every flag can be given as an environment variable too: PEERING_SERVER_ and the
   flag's name in capitals, such as PEERING_SERVER_DATA_DIR.",
@@ -55,7 +58,7 @@ pub(crate) struct Server {
     #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = go_bool::parse)]
     dev: Option<bool>,
-    /// Directory of the store, the keyring and api.sock.
+    /// Directory of the store, the keyring, the management token and api.sock.
     #[arg(long, value_name = "value")]
     data_dir: Option<PathBuf>,
     /// Where facts are kept: sqlite or memory.
@@ -85,7 +88,7 @@ pub(crate) struct Server {
     /// `host` and perhaps port at which peers reach this server; goes into tokens. Can be given many times.
     #[arg(long, value_name = "value")]
     advertise: Vec<String>,
-    /// Access control: off, until there is more.
+    /// Access control: deny (the default: what no rule allows is denied), allow, or off.
     #[arg(long, value_name = "value")]
     acl: Option<String>,
     /// Use tokens without CA too, so that their streams are not encrypted.

@@ -6,8 +6,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::http::HttpFlags;
 use crate::client::Client;
-use crate::client::settings::{Settings, SettingsError};
-use crate::data_dir::{current_uid, default_data_dir, own_socket};
+use crate::client::settings::{OwnServer, Settings, SettingsError};
+use crate::data_dir::{current_uid, default_data_dir, own_socket, own_token};
 use crate::world::{Environment, World};
 
 /// A server to call.
@@ -35,8 +35,9 @@ impl Session {
     }
 }
 
-/// Finds the socket of a server that this user runs with the default data directory.
-fn local_server(environment: Environment<'_>) -> Option<std::path::PathBuf> {
+/// Finds a server that this user runs with the default data directory.
+fn local_server(environment: Environment<'_>) -> Option<OwnServer> {
     let uid = current_uid().ok()?;
-    own_socket(&default_data_dir(environment, uid)?, uid)
+    let data_dir = default_data_dir(environment, uid)?;
+    Some(OwnServer { socket: own_socket(&data_dir, uid)?, token: own_token(&data_dir, uid) })
 }

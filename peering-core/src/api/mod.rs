@@ -1,4 +1,5 @@
 //! JSON shapes of the HTTP API, shared by server and command line, in Consul's field names.
 
+pub mod acl;
 pub mod body;
 pub mod v1;

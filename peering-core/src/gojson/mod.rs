@@ -26,7 +26,7 @@ mod write;
 
 pub use error::{JsonError, Place, SyntaxError, TypeError};
 pub use quote::go_quoted;
-pub(crate) use read::{Slot, Struct, decode_first, first_value, unmarshal};
+pub(crate) use read::{Scalar, Slot, Struct, decode_first, decode_first_list, first_value, unmarshal};
 pub(crate) use write::to_vec;
 pub use write::{to_string, to_string_pretty};
 

@@ -21,6 +21,15 @@ pub(crate) trait Struct {
     const GO_TYPE: &'static str;
     /// The names of the fields.
     const FIELDS: &'static [&'static str];
+    /// Go's name of a list of these.
+    const GO_LIST: &'static str = "";
+    /// What error texts show for the type in front of a field; without one, the type without its package.
+    const GO_NAME: Option<&'static str> = None;
+
+    /// Returns how error texts show a field: its name, behind that of an embedded type if it is in one.
+    fn path(field: &'static str) -> &'static str {
+        field
+    }
 
     /// Returns the place of one of [`Self::FIELDS`].
     fn slot(&mut self, field: &'static str) -> Slot<'_>;
@@ -36,6 +45,14 @@ pub(crate) enum Slot<'a> {
     Texts(&'a mut Vec<String>),
     /// Go's `map[string]string`.
     TextMap(&'a mut BTreeMap<String, String>),
+    /// Go's `bool`.
+    Bool(&'a mut bool),
+    /// Any text or number, where another type is none and is no error.
+    Scalar(&'a mut Option<Scalar>),
+    /// A list of anything, of which only the number of elements counts; Go's name of its type.
+    Counted(&'a mut usize, &'static str),
+    /// A list of structures.
+    Structs(&'a mut dyn AnyList),
     /// A structure.
     Struct(&'a mut dyn AnyStruct),
     /// A pointer to a structure.
@@ -48,14 +65,25 @@ pub(crate) enum Slot<'a> {
     Ignored,
 }
 
+/// A value without a structure.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scalar {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// Anything else but `null`.
+    Other,
+}
+
 /// Reads a text that must be one value, as Go's `json.Unmarshal` does; unknown keys are ignored.
 pub(crate) fn unmarshal<T: Struct + Default>(json: &[u8]) -> Result<T, JsonError> {
-    read(json, Extent::Whole)
+    read(json, Extent::Whole, &|value| Slot::Struct(value))
 }
 
 /// Reads the first value of a text and refuses unknown keys, as a Go `json.Decoder` told so does.
 pub(crate) fn decode_first<T: Struct + Default>(json: &[u8]) -> Result<T, JsonError> {
-    read(json, Extent::First)
+    read(json, Extent::First, &|value| Slot::Struct(value))
 }
 
 /// Reads the first value of a text, whatever it is. Of equal keys the last counts.
@@ -71,29 +99,35 @@ pub(crate) fn first_value(json: &[u8]) -> Result<serde_json::Value, JsonError> {
     }
 }
 
-fn read<T: Struct + Default>(json: &[u8], extent: Extent) -> Result<T, JsonError> {
+/// Reads the first value of a text, which must be a list, as [`decode_first`] does.
+pub(crate) fn decode_first_list<T: Struct + Default>(json: &[u8]) -> Result<Vec<T>, JsonError> {
+    read(json, Extent::First, &|list: &mut Vec<T>| Slot::Structs(list))
+}
+
+fn read<T: Default>(json: &[u8], extent: Extent, slot: &dyn Fn(&mut T) -> Slot<'_>) -> Result<T, JsonError> {
     let refuses_unknown = extent == Extent::First;
     // serde_json passes over unknown values without recursion and so without Go's limit of depth.
     if json.len() > 2 * DEPTH_MAX {
         scan(json, extent)?;
     }
-    if let Ok(outcome) = attempt(json, extent, refuses_unknown) {
+    if let Ok(outcome) = attempt(json, extent, refuses_unknown, slot) {
         return outcome;
     }
     let end = scan(json, extent)?;
-    attempt(&tame(&json[..end]), Extent::Whole, refuses_unknown).unwrap_or(Err(JsonError::Unreadable))
+    attempt(&tame(&json[..end]), Extent::Whole, refuses_unknown, slot).unwrap_or(Err(JsonError::Unreadable))
 }
 
 /// Runs serde_json once; its own error only says that this text needs a closer look.
-fn attempt<T: Struct + Default>(
+fn attempt<T: Default>(
     json: &[u8],
     extent: Extent,
     refuses_unknown: bool,
+    slot: &dyn Fn(&mut T) -> Slot<'_>,
 ) -> Result<Result<T, JsonError>, serde_json::Error> {
     let mut value = T::default();
     let mut context = Context { refuses_unknown, ..Context::default() };
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    Reader { slot: Slot::Struct(&mut value), context: &mut context }.deserialize(&mut deserializer)?;
+    Reader { slot: slot(&mut value), context: &mut context }.deserialize(&mut deserializer)?;
     if extent == Extent::Whole {
         deserializer.end()?;
     }
@@ -103,6 +137,8 @@ fn attempt<T: Struct + Default>(
 /// A [`Struct`] whose type is forgotten, so that structures nest.
 pub(crate) trait AnyStruct {
     fn go_type(&self) -> &'static str;
+    fn go_name(&self) -> &'static str;
+    fn path(&self, field: &'static str) -> &'static str;
     fn field(&self, key: &str) -> Option<&'static str>;
     fn any_slot(&mut self, field: &'static str) -> Slot<'_>;
 }
@@ -112,12 +148,48 @@ impl<T: Struct> AnyStruct for T {
         T::GO_TYPE
     }
 
+    fn go_name(&self) -> &'static str {
+        T::GO_NAME.unwrap_or_else(|| T::GO_TYPE.rsplit_once('.').map_or(T::GO_TYPE, |(_, name)| name))
+    }
+
+    fn path(&self, field: &'static str) -> &'static str {
+        T::path(field)
+    }
+
     fn field(&self, key: &str) -> Option<&'static str> {
         fold::field(T::FIELDS, key)
     }
 
     fn any_slot(&mut self, field: &'static str) -> Slot<'_> {
         self.slot(field)
+    }
+}
+
+/// A list of [`Struct`]s whose type is forgotten.
+pub(crate) trait AnyList {
+    fn go_type(&self) -> &'static str;
+    fn clear(&mut self);
+    fn grow(&mut self) -> &mut dyn AnyStruct;
+    fn shrink(&mut self);
+}
+
+impl<T: Struct + Default> AnyList for Vec<T> {
+    fn go_type(&self) -> &'static str {
+        T::GO_LIST
+    }
+
+    fn clear(&mut self) {
+        Vec::clear(self);
+    }
+
+    fn grow(&mut self) -> &mut dyn AnyStruct {
+        self.push(T::default());
+        let last = self.len() - 1;
+        &mut self[last]
+    }
+
+    fn shrink(&mut self) {
+        self.pop();
     }
 }
 
@@ -148,9 +220,12 @@ impl Slot<'_> {
             Self::Text(_) | Self::OptionalText(_) | Self::ExtraText(_) => "string",
             Self::Texts(_) => "[]string",
             Self::TextMap(_) | Self::ExtraMap(_) => "map[string]string",
+            Self::Bool(_) => "bool",
+            Self::Counted(_, go_type) => go_type,
+            Self::Structs(list) => list.go_type(),
             Self::Struct(structure) => structure.go_type(),
             Self::Pointer(pointer) => pointer.go_type(),
-            Self::Ignored => "any",
+            Self::Scalar(_) | Self::Ignored => "any",
         }
     }
 }
@@ -170,6 +245,7 @@ impl Context {
         match slot {
             Slot::ExtraText(text) => *text = None,
             Slot::ExtraMap(map) => map.clear(),
+            Slot::Scalar(scalar) => *scalar = Some(Scalar::Other),
             Slot::Ignored => {}
             _ if self.saved.is_none() => {
                 let field = self.structure.map(|structure| FieldPath { structure, keys: self.keys.join(".") });
@@ -214,28 +290,35 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
             Slot::TextMap(map) | Slot::ExtraMap(map) => map.clear(),
             Slot::Pointer(pointer) => pointer.clear(),
             Slot::OptionalText(text) | Slot::ExtraText(text) => *text = None,
-            Slot::Text(_) | Slot::Struct(_) | Slot::Ignored => {}
+            Slot::Scalar(scalar) => *scalar = None,
+            Slot::Counted(count, _) => *count = 0,
+            Slot::Structs(list) => list.clear(),
+            Slot::Text(_) | Slot::Bool(_) | Slot::Struct(_) | Slot::Ignored => {}
         }
         Ok(())
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.context.mismatch("bool", self.slot);
+    fn visit_bool<E: Error>(self, found: bool) -> Result<(), E> {
+        match self.slot {
+            Slot::Bool(flag) => *flag = found,
+            other => self.context.mismatch("bool", other),
+        }
         Ok(())
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.context.mismatch("number", self.slot);
-        Ok(())
+    fn visit_i64<E: Error>(self, found: i64) -> Result<(), E> {
+        self.visit_f64(found as f64)
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.context.mismatch("number", self.slot);
-        Ok(())
+    fn visit_u64<E: Error>(self, found: u64) -> Result<(), E> {
+        self.visit_f64(found as f64)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.context.mismatch("number", self.slot);
+    fn visit_f64<E: Error>(self, found: f64) -> Result<(), E> {
+        match self.slot {
+            Slot::Scalar(scalar) => *scalar = Some(Scalar::Number(found)),
+            other => self.context.mismatch("number", other),
+        }
         Ok(())
     }
 
@@ -243,16 +326,36 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
         match self.slot {
             Slot::Text(text) => *text = found.to_owned(),
             Slot::OptionalText(text) | Slot::ExtraText(text) => *text = Some(found.to_owned()),
+            Slot::Scalar(scalar) => *scalar = Some(Scalar::Text(found.to_owned())),
             other => self.context.mismatch("string", other),
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let Slot::Texts(list) = self.slot else {
-            self.context.mismatch("array", self.slot);
-            while elements.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
+        let list = match self.slot {
+            Slot::Texts(list) => list,
+            Slot::Structs(list) => {
+                list.clear();
+                while elements
+                    .next_element_seed(Reader { slot: Slot::Struct(list.grow()), context: self.context })?
+                    .is_some()
+                {}
+                list.shrink();
+                return Ok(());
+            }
+            Slot::Counted(count, _) => {
+                *count = 0;
+                while elements.next_element::<IgnoredAny>()?.is_some() {
+                    *count += 1;
+                }
+                return Ok(());
+            }
+            other => {
+                self.context.mismatch("array", other);
+                while elements.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(());
+            }
         };
         // Go reads over the elements of an earlier list with the same key, and so a `null` leaves the older text.
         let mut length = 0;
@@ -308,15 +411,14 @@ fn read_struct<'de, A: MapAccess<'de>>(
     context: &mut Context,
 ) -> Result<(), A::Error> {
     let outer = context.structure;
-    let go_type = structure.go_type();
-    let name = go_type.rsplit_once('.').map_or(go_type, |(_, name)| name);
+    let name = structure.go_name();
     while let Some(field) = entries.next_key_seed(Key { structure, context })? {
         let Some(field) = field else {
             entries.next_value::<IgnoredAny>()?;
             continue;
         };
         context.structure = Some(name);
-        context.keys.push(field);
+        context.keys.push(structure.path(field));
         entries.next_value_seed(Reader { slot: structure.any_slot(field), context })?;
         context.keys.pop();
         context.structure = outer;

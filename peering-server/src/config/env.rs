@@ -22,7 +22,7 @@ pub const VARIABLES: [(&str, &str); 17] = [
     ("HTTP_KEY", "file of that certificate's key"),
     ("PEER_ADDR", "address of the peer listener"),
     ("ADVERTISE", "where peers reach this server"),
-    ("ACL", "off"),
+    ("ACL", "deny, allow or off"),
     ("ALLOW_PLAINTEXT", "true: tokens without CA may be used"),
     ("DIAL_DENY", "networks that are never dialed"),
     ("HTTP_MAX_CONNECTIONS", "most connections on one listener of the HTTP API"),

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::bounds::HTTP_CONNECTIONS_MAX;
-pub use file::CONFIG_FILE_BYTES_MAX;
 use crate::tls::CertificateFiles;
+pub use file::CONFIG_FILE_BYTES_MAX;
 
 /// Settings as they were given: every one may be missing. A settings file has the fields as its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Settings {
     pub peer_addr: Option<String>,
     /// Where peers reach us, `host[:port]`.
     pub advertise: Vec<String>,
-    /// `off`, until access control exists.
+    /// `deny`, `allow` or `off`.
     pub acl: Option<String>,
     /// Whether tokens without CA may be used.
     pub allow_plaintext: Option<bool>,
@@ -67,7 +67,7 @@ pub struct Config {
     pub datacenter: Datacenter,
     /// Name of this server.
     pub node_name: String,
-    /// Addresses of the HTTP API over TCP; all are loopback.
+    /// Addresses of the HTTP API over TCP without TLS; all are loopback.
     pub http_tcp: Vec<SocketAddr>,
     /// Addresses of the HTTP API over TLS.
     pub http_tls: Vec<SocketAddr>,
@@ -79,6 +79,10 @@ pub struct Config {
     pub peer_addr: SocketAddr,
     /// Where peers reach us.
     pub advertise: Advertise,
+    /// Who may do what without a token that says so.
+    pub acl: AclMode,
+    /// Where the management token that the first start makes is written; none without access control.
+    pub management_token: Option<PathBuf>,
     /// Whether tokens without CA may be used.
     pub allow_plaintext: bool,
     /// Networks that are never dialed.
@@ -89,6 +93,18 @@ pub struct Config {
     pub log_level: LogLevel,
     /// How it is written.
     pub log_format: LogFormat,
+}
+
+/// Whether access control is on, and what it says where no rule does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AclMode {
+    /// On; what no rule allows is denied.
+    Deny,
+    /// On; what no rule denies is allowed, except tokens and policies.
+    Allow,
+    /// Off: everyone may do everything, and tokens are not looked at.
+    #[default]
+    Off,
 }
 
 /// Where facts are kept.
@@ -175,6 +191,8 @@ impl Config {
             http_unix: Vec::new(),
             peer_addr: loopback,
             advertise: Advertise::Discover,
+            acl: AclMode::Off,
+            management_token: None,
             allow_plaintext: false,
             dial_deny: Vec::new(),
             http_max_connections: HTTP_CONNECTIONS_MAX,

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use peering_core::name::Datacenter;
 
-use super::{Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
+use super::{AclMode, Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
 use crate::bounds::{ADDRESSES_MAX, HTTP_CONNECTIONS_MAX};
 use crate::causes::chain;
 use crate::dial::{AddressOrigin, DialPolicy};
 use crate::tls::CertificateFiles;
 
+/// Name of the file in the data directory that holds the first management token.
+const MANAGEMENT_TOKEN: &str = "management-token";
 /// Port of the HTTP API, as Consul's.
 const HTTP_PORT: u16 = 8500;
 /// Port of the peer listener, as Consul's gRPC over TLS.
@@ -76,13 +78,9 @@ impl Resolver {
             let Some(address) = self.socket_address("http-addr", text.strip_prefix("http://").unwrap_or(text)) else {
                 continue;
             };
-            if address.ip().to_canonical().is_loopback() {
-                config.http_tcp.push(address);
-            } else {
-                self.mistake(
-                    "http-addr",
-                    format!("{address} is not a loopback address; without access control and TLS the API stays on this machine"),
-                );
+            match may_listen(address, Encryption::None, config.acl) {
+                Ok(()) => config.http_tcp.push(address),
+                Err(problem) => self.mistake("http-addr", problem),
             }
         }
     }
@@ -151,6 +149,31 @@ impl Resolver {
     }
 }
 
+/// Whether the bytes of a listener can be read on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encryption {
+    /// They can.
+    None,
+    /// They cannot.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the listener with TLS is described by whoever serves it"))]
+    Tls,
+}
+
+/// Says whether the HTTP API may listen on an address: beyond this machine it needs TLS, so that nobody reads tokens on
+/// the way, and access control that denies what no rule allows.
+pub(super) fn may_listen(address: SocketAddr, encryption: Encryption, acl: AclMode) -> Result<(), String> {
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let lacks = match (encryption, acl) {
+        (Encryption::Tls, AclMode::Deny) => return Ok(()),
+        (Encryption::Tls, _) => "-acl deny",
+        (Encryption::None, AclMode::Deny) => "TLS: write https:// in front, and give -http-cert and -http-key",
+        (Encryption::None, _) => "-acl deny and TLS",
+    };
+    Err(format!("{address} is not a loopback address; beyond this machine the API needs {lacks}"))
+}
+
 /// Splits `host[:port]`; a bare IPv6 address is a host.
 fn split_advertised(text: &str) -> Option<(String, Option<u16>)> {
     let unbracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -187,7 +210,7 @@ impl Settings {
         let datacenter = Datacenter::parse(self.datacenter.as_deref().unwrap_or("dc1"))
             .map_err(|error| resolver.mistake("datacenter", error.to_string()))
             .ok();
-        resolver.acl(self.acl.as_deref(), dev);
+        let acl = resolver.acl(self.acl.as_deref(), dev);
         let data_dir = self.data_dir;
         let store = resolver.store(self.store.as_deref(), dev, data_dir.clone(), self.keyring);
         let level = [
@@ -223,6 +246,8 @@ impl Settings {
             http_unix: Vec::new(),
             peer_addr: peer_addr.unwrap_or(default_peer),
             advertise: resolver.advertise(&self.advertise),
+            acl,
+            management_token: None,
             allow_plaintext: self.allow_plaintext.unwrap_or(false),
             dial_deny: deny,
             http_max_connections: resolver.http_max_connections(self.http_max_connections.as_deref()),
@@ -238,23 +263,25 @@ impl Settings {
         config.http_certificate = resolver.http_certificate(self.http_cert, self.http_key, has_https);
         if let Some(data_dir) = data_dir.filter(|_| !dev) {
             config.http_unix.push(data_dir.join("api.sock"));
+            config.management_token = (acl != AclMode::Off).then(|| data_dir.join(MANAGEMENT_TOKEN));
+        } else if acl != AclMode::Off && !dev {
+            resolver.mistake("data-dir", "there is no directory to write the management token to: give -data-dir");
         }
         if resolver.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(resolver.mistakes)) }
     }
 }
 
 impl Resolver {
-    fn acl(&mut self, given: Option<&str>, dev: bool) {
-        match given {
-            Some("off") => {}
-            None if dev => {}
-            None => self.mistake(
-                "acl",
-                "access control does not exist yet, so it must be switched off knowingly: give -acl off (whoever reaches the HTTP API may do everything), or -dev",
-            ),
-            Some("deny" | "allow") => self.mistake("acl", "access control does not exist yet: give -acl off"),
-            Some(other) => self.mistake("acl", format!("expected off, got {other:?}")),
+    /// Access control is on unless somebody says otherwise. `-dev` has no directory for a management token, without which
+    /// nobody could do anything.
+    fn acl(&mut self, given: Option<&str>, dev: bool) -> AclMode {
+        let choices = [("deny", AclMode::Deny), ("allow", AclMode::Allow), ("off", AclMode::Off)];
+        let default = if dev { AclMode::Off } else { AclMode::Deny };
+        let mode = self.choice("acl", given, &choices).unwrap_or(default);
+        if dev && mode != AclMode::Off {
+            self.mistake("acl", "-dev keeps nothing, a management token neither: for access control leave out -dev, perhaps with -store memory");
         }
+        mode
     }
 
     fn store(
@@ -324,10 +351,35 @@ mod tests {
     }
 
     #[test]
-    fn without_access_control_a_server_starts_only_if_told_so() {
-        let silent = Settings { data_dir: Some("/data".into()), ..Settings::default() };
-        assert_eq!(silent.resolve().unwrap_err().0[0].setting, "acl");
-        assert!(Settings { acl: Some("deny".into()), ..off() }.resolve().is_err());
+    fn access_control_is_on_unless_told_otherwise_and_off_in_dev() {
+        let mode = |settings: Settings| settings.resolve().map(|config| (config.acl, config.management_token));
+        let file = Some(PathBuf::from("/data/management-token"));
+        assert_eq!(mode(Settings { acl: None, ..off() }), Ok((AclMode::Deny, file.clone())));
+        assert_eq!(mode(Settings { acl: Some("deny".into()), ..off() }), Ok((AclMode::Deny, file.clone())));
+        assert_eq!(mode(Settings { acl: Some("allow".into()), ..off() }), Ok((AclMode::Allow, file)));
+        assert_eq!(mode(off()), Ok((AclMode::Off, None)));
+        let dev = Settings { dev: Some(true), acl: None, ..off() };
+        assert_eq!(mode(dev.clone()), Ok((AclMode::Off, None)));
+        for (settings, named) in [
+            (Settings { acl: Some("deny".into()), ..dev }, "acl"),
+            (Settings { acl: Some("on".into()), ..off() }, "acl"),
+            (Settings { acl: None, data_dir: None, store: Some("memory".into()), ..off() }, "data-dir"),
+        ] {
+            assert_eq!(mode(settings).unwrap_err().0[0].setting, named);
+        }
+    }
+
+    #[test]
+    fn beyond_this_machine_the_api_needs_tls_and_denial_by_default() {
+        let near = ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"].map(|text| text.parse().unwrap());
+        let far = ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[::ffff:10.0.0.1]:1"].map(|text| text.parse().unwrap());
+        for encryption in [Encryption::None, Encryption::Tls] {
+            for acl in [AclMode::Deny, AclMode::Allow, AclMode::Off] {
+                assert!(near.iter().all(|address| may_listen(*address, encryption, acl).is_ok()));
+                let allowed = (encryption, acl) == (Encryption::Tls, AclMode::Deny);
+                assert!(far.iter().all(|address| may_listen(*address, encryption, acl).is_ok() == allowed));
+            }
+        }
     }
 
     #[test]
@@ -372,6 +424,7 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_at_once() {
         let mistakes = Settings {
+            acl: Some("on".into()),
             store: Some("floppy".into()),
             datacenter: Some("a b".into()),
             peer_addr: Some("x".into()),

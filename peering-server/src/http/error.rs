@@ -5,6 +5,8 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Method, StatusCode, Uri};
+use peering_core::acl::RulesError;
+use peering_core::api::acl::AclBodyError;
 use peering_core::api::body::BodyError;
 use peering_core::config_entry::DecodeError;
 use peering_core::foreign;
@@ -13,6 +15,7 @@ use peering_core::token::VerifyError;
 use super::requests::Refusal;
 use crate::causes::chain;
 use crate::service::ServiceError;
+use crate::service::acl::AclError;
 use crate::service::establish::CallCode;
 
 /// An answer other than success: a status and bare text, as Consul's.
@@ -43,6 +46,11 @@ impl HttpError {
     /// The caller is a browser page or a name that is not ours.
     pub(crate) fn forbidden(text: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    /// The request is for a datacenter that nobody here knows.
+    pub(crate) fn no_datacenter() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter")
     }
 
     /// A handler broke off: a fault of ours, which the log tells.
@@ -84,6 +92,12 @@ impl From<DecodeError> for HttpError {
     }
 }
 
+impl From<AclBodyError> for HttpError {
+    fn from(error: AclBodyError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
 impl From<ServiceError> for HttpError {
     fn from(error: ServiceError) -> Self {
         let status = match &error {
@@ -92,6 +106,7 @@ impl From<ServiceError> for HttpError {
             // Consul's tokens have no end; one of ours that ended needs what a spent one needs.
             ServiceError::TokenRefused(VerifyError::Expired { .. }) => StatusCode::FORBIDDEN,
             ServiceError::NotFound(_) | ServiceError::NoConfigEntry { .. } => StatusCode::NOT_FOUND,
+            ServiceError::Acl(error) => of_acl(error),
             // A key of ours, so the status is ours to choose.
             ServiceError::TtlTooShort(_) => StatusCode::BAD_REQUEST,
             // The first failure decides, as in Consul.
@@ -120,6 +135,24 @@ impl From<ServiceError> for HttpError {
             }
             _ => Self::new(status, text),
         }
+    }
+}
+
+/// Consul's statuses for what is wrong with tokens and policies.
+const fn of_acl(error: &AclError) -> StatusCode {
+    match error {
+        // Consul's word for endpoints that are there and of no use.
+        AclError::Disabled => StatusCode::UNAUTHORIZED,
+        // Consul answers 403 wherever its text says that a token is not found.
+        AclError::NotFound
+        | AclError::NoToken
+        | AclError::BootstrapOver { .. }
+        | AclError::BootstrapSecret
+        | AclError::BootstrapRemote => StatusCode::FORBIDDEN,
+        AclError::NoPolicy | AclError::NoTokenToDelete | AclError::NoPolicyToDelete => StatusCode::NOT_FOUND,
+        // Ours: bounds that Consul does not have.
+        AclError::Rules(RulesError::TooLong { .. }) | AclError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

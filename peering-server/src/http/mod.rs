@@ -15,6 +15,7 @@
 //! | `/v1/agent/self` | GET | [`v1::agent`] |
 //! | `/v1/agent/metrics`, `/metrics` | GET | [`v1::metrics`] |
 //! | `/v1/status/leader`, `/v1/status/peers` | GET | [`v1::status`] |
+//! | `/v1/acl/…`, `/v1/internal/acl/authorize` | | [`v1::acl`] |
 
 mod answer;
 mod body;
@@ -34,7 +35,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -60,6 +61,17 @@ pub(crate) struct App {
     pub(crate) node_name: String,
     /// Where its peers are accepted.
     pub(crate) peer_address: SocketAddr,
+}
+
+impl App {
+    /// Refuses to ask another datacenter, of which this server knows none; in Consul's words.
+    pub(crate) fn refuse_other_datacenter(&self, asked: &extract::Asked) -> Result<(), HttpError> {
+        let ours = self.service.cluster().datacenter().as_str();
+        match asked.query("dc") {
+            Some(other) if !other.eq_ignore_ascii_case(ours) => Err(HttpError::no_datacenter()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Builds the whole API.
@@ -99,8 +111,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", only_get(v1::metrics::prometheus))
         .route("/v1/status/leader", only_get(v1::status::leader))
         .route("/v1/status/peers", only_get(v1::status::peers))
+        .merge(v1::acl::routes())
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
-        .layer(middleware::from_fn(as_consul))
+        .layer(middleware::from_fn_with_state(app.service.access().default_word(), as_consul))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), timed::timed))
         .fallback(error::unknown_path)
         .layer(middleware::from_fn(path::only_canonical))
@@ -144,13 +157,13 @@ async fn to_its_end<T: Send + 'static>(
 }
 
 /// Does what every registered endpoint of Consul does: refuses a query that cannot be read, and adds headers.
-async fn as_consul(request: Request, next: Next) -> Response {
+async fn as_consul(State(default_policy): State<&'static str>, request: Request, next: Next) -> Response {
     let mut response = match request.uri().query() {
         Some(query) if !path::is_query(query) => error::bad_query(),
         _ => next.run(request).await,
     };
     let headers = response.headers_mut();
-    headers.insert("x-consul-default-acl-policy", HeaderValue::from_static("allow"));
+    headers.insert("x-consul-default-acl-policy", HeaderValue::from_static(default_policy));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     response
 }

@@ -47,6 +47,8 @@ pub enum Label {
     AcceptorRedemption,
     /// Derives the redemption that a dialer sends with an exchange.
     DialerRedemption,
+    /// Seals the secrets of ACL tokens, to show them to whoever may change tokens.
+    AclSecret,
 }
 
 impl Label {
@@ -56,6 +58,7 @@ impl Label {
             Self::DialerStreamSecret => "peering v1 dialer stream secret",
             Self::AcceptorRedemption => "peering v1 acceptor redemption",
             Self::DialerRedemption => "peering v1 dialer redemption",
+            Self::AclSecret => "peering v1 acl secret",
         }
     }
 }

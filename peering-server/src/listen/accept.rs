@@ -45,6 +45,15 @@ impl Connection {
         matches!(self.socket, Socket::Unix(_))
     }
 
+    /// Returns the user whose process is at the other end of a unix socket.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        match &self.socket {
+            Socket::Unix(stream) => stream.peer_cred().ok().map(|credentials| credentials.uid()),
+            _ => None,
+        }
+    }
+
     /// Takes it apart. The admission must live as long as the socket: it is the place that the connection holds.
     #[must_use]
     pub fn into_parts(self) -> (Socket, Admission) {

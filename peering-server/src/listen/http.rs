@@ -10,7 +10,7 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use super::accept::Connection;
 use super::drive::{Patience, Traffic, drive, tracked};
@@ -30,6 +30,10 @@ pub struct Caller {
     /// Whether it came over TLS.
     pub tls: bool,
 }
+
+/// The user whose process sent a request over a unix socket, as the system says; an extension of those requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketUser(pub u32);
 
 /// Serves an HTTP service, such as an axum router, until the connection ends: a handler for [`serve`](super::serve).
 ///
@@ -76,10 +80,17 @@ where
         unix: connection.is_unix(),
         tls: matches!(connection.socket, Socket::Tls(_)),
     };
+    let user = connection.user().map(SocketUser);
     let shutdown = connection.shutdown.clone();
     // The admission lives as long as this call does.
     let (socket, _admission) = connection.into_parts();
     let traffic = Traffic::new();
+    let service = service.map_request(move |mut request: Request<Incoming>| {
+        if let Some(user) = user {
+            request.extensions_mut().insert(user);
+        }
+        request
+    });
     let service = tracked(service, traffic.clone(), caller);
     let patience = Patience { traffic, idle: request_head, known: None };
     if socket.speaks_h2() {
@@ -117,7 +128,6 @@ mod tests {
     use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
     use tonic::transport::Endpoint;
-    use tower::ServiceExt;
 
     use super::*;
     use crate::dial::{AddressOrigin, DialPolicy, DialSecurity, Dialer, connect};

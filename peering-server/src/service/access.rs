@@ -1,17 +1,39 @@
 //! Who may do what: every handler asks here before it acts.
 //!
-//! Until access control exists every actor may do everything, which is why the server then listens on loopback and
-//! unix sockets only, and says so in its settings.
+//! Without access control every actor may do everything, which is why the server then listens on loopback and unix
+//! sockets only, and says so in its settings.
+//!
+//! A token is looked up by the hash of its secret, its policies by their ids, and nothing is remembered but the reading
+//! of a policy's rules: a change counts from the next request on, and a wrong token leaves nothing behind.
 
-use thiserror::Error;
+use std::net::IpAddr;
 
+use peering_core::acl::{
+    ANONYMOUS_ACCESSOR, ANONYMOUS_SECRET, Access as Grant, Authorizer, DefaultPolicy, Denial, Resource, Subject,
+};
+use peering_core::secret::AclSecret;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::acl::{AclError, Found};
 use super::{Service, ServiceError};
+use crate::config::AclMode;
+
+/// Secrets by which Consul once named built-in rules; presenting one is an error of its own.
+const ROOT_SECRETS: [&str; 3] = ["allow", "deny", "manage"];
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// # Security
+/// `Debug` shows that there is a token, not which.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Actor {
     /// Address of the caller; `None` over a unix socket.
-    pub source: Option<std::net::IpAddr>,
+    pub source: Option<IpAddr>,
+    /// The token that was presented, never an empty one; without one the caller is anonymous.
+    pub token: Option<AclSecret>,
+    /// The user of this machine who calls, over a unix socket.
+    pub user: Option<u32>,
 }
 
 /// What is asked for, in the words of Consul's rules.
@@ -38,31 +60,132 @@ pub enum Action {
     AclWrite,
 }
 
-/// The answer when an action is not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("Permission denied: {action:?} is not allowed for this caller")]
-pub struct Denied {
-    /// What was asked for.
-    pub action: Action,
+impl Action {
+    const fn right(self) -> (Resource, Grant) {
+        match self {
+            Self::PeeringRead => (Resource::Peering, Grant::Read),
+            Self::PeeringWrite => (Resource::Peering, Grant::Write),
+            Self::MeshRead => (Resource::Mesh, Grant::Read),
+            Self::MeshWrite => (Resource::Mesh, Grant::Write),
+            Self::OperatorRead => (Resource::Operator, Grant::Read),
+            Self::OperatorWrite => (Resource::Operator, Grant::Write),
+            Self::AgentRead => (Resource::Agent, Grant::Read),
+            Self::AclRead => (Resource::Acl, Grant::Read),
+            Self::AclWrite => (Resource::Acl, Grant::Write),
+        }
+    }
 }
 
 /// The rules in force.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub enum Access {
-    /// Access control is off: everyone may do everything.
-    #[default]
-    Off,
+pub struct Access {
+    /// Whether access control is on, and what it says where no rule does.
+    pub mode: AclMode,
+    /// Name of this server, on which the rules for agents are asked.
+    pub node: String,
+}
+
+impl Access {
+    /// Returns what holds where no rule says anything; without access control, everything is allowed.
+    #[must_use]
+    pub const fn default_policy(&self) -> DefaultPolicy {
+        match self.mode {
+            AclMode::Deny => DefaultPolicy::Deny,
+            AclMode::Allow | AclMode::Off => DefaultPolicy::Allow,
+        }
+    }
+
+    /// Returns that in Consul's word.
+    #[must_use]
+    pub const fn default_word(&self) -> &'static str {
+        match self.default_policy() {
+            DefaultPolicy::Deny => "deny",
+            DefaultPolicy::Allow => "allow",
+        }
+    }
+}
+
+/// Somebody whose token was found, and what it may do.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Public name of the token.
+    pub accessor: Uuid,
+    authorizer: Authorizer,
+}
+
+impl Identity {
+    /// Says whether an access to the thing of this name is allowed.
+    #[must_use]
+    pub fn allows(&self, resource: Resource, name: &str, access: Grant) -> bool {
+        self.authorizer.allows(resource, name, access)
+    }
+
+    /// Sees to it that an action is allowed on a server of this name.
+    ///
+    /// # Errors
+    /// [`Denial`] if not.
+    pub fn require(&self, action: Action, node: &str) -> Result<(), Denial> {
+        let (resource, access) = action.right();
+        if self.allows(resource, node, access) {
+            return Ok(());
+        }
+        let subject = match self.accessor {
+            ANONYMOUS_ACCESSOR => Subject::Anonymous,
+            accessor => Subject::Token { accessor: accessor.to_string() },
+        };
+        let name = (!resource.is_whole()).then(|| node.to_owned());
+        Err(Denial { subject, resource, name, access })
+    }
 }
 
 impl Service {
+    /// Returns the rules in force.
+    #[must_use]
+    pub const fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Sees to it that an actor may do something.
     ///
     /// # Errors
-    /// [`ServiceError::Denied`] if not.
-    pub async fn require(&self, _actor: &Actor, _action: Action) -> Result<(), ServiceError> {
-        match self.access {
-            Access::Off => Ok(()),
+    /// [`ServiceError::Denied`] if not; [`ServiceError::Acl`] for a token that there is not.
+    pub async fn require(&self, actor: &Actor, action: Action) -> Result<(), ServiceError> {
+        match self.access.mode {
+            AclMode::Off => Ok(()),
+            AclMode::Deny | AclMode::Allow => self.require_identity(actor, action).await.map(drop),
         }
+    }
+
+    /// Sees to it that an actor may do something with tokens or policies, and returns who it is.
+    pub(super) async fn require_identity(&self, actor: &Actor, action: Action) -> Result<Identity, ServiceError> {
+        let identity = self.identify(actor).await?;
+        identity.require(action, &self.access.node)?;
+        Ok(identity)
+    }
+
+    /// Finds out who an actor is.
+    ///
+    /// # Errors
+    /// [`ServiceError::Acl`] if access control is off, or for a token that there is not or that has ended.
+    pub async fn identify(&self, actor: &Actor) -> Result<Identity, ServiceError> {
+        if self.access.mode == AclMode::Off {
+            return Err(AclError::Disabled.into());
+        }
+        let anonymous = AclSecret::from_text(ANONYMOUS_SECRET);
+        let secret = actor.token.as_ref().unwrap_or(&anonymous);
+        if ROOT_SECRETS.contains(&secret.expose()) {
+            return Err(AclError::Root.into());
+        }
+        let Some(Found { stored, .. }) = self.find_token(secret).await? else {
+            // Counted in memory, within bounds, so that wrong tokens fill neither the store nor the log.
+            if let Some(times) = self.refusals.note(actor.source, "acl_token") {
+                let source = actor.source.map(|source| source.to_string());
+                warn!(source, times, "an ACL token was presented that does not exist");
+            }
+            return Err(AclError::NotFound.into());
+        };
+        let policies = self.compiled_policies(&stored.token.policies).await?;
+        let authorizer = Authorizer::new(policies, self.access.default_policy());
+        Ok(Identity { accessor: stored.token.accessor, authorizer })
     }
 }

@@ -1,5 +1,6 @@
 //! Why a service could not do as asked, in the product's words. Edges turn these into status codes.
 
+use peering_core::acl::Denial;
 use peering_core::config_entry::EntryError;
 use peering_core::duration::GoDuration;
 use peering_core::gojson::go_quoted;
@@ -10,7 +11,7 @@ use peering_core::secrets::Refusal;
 use peering_core::token::{DecodeError, VerifyError};
 use thiserror::Error;
 
-use super::access::Denied;
+use super::acl::AclError;
 use super::establish::ExchangeFailure;
 use crate::keyring::KeyringError;
 use crate::store::StoreError;
@@ -111,7 +112,10 @@ pub enum ServiceError {
     NoGateways,
     /// The caller may not do that.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(#[from] Denial),
+    /// Something is wrong with a token or policy.
+    #[error(transparent)]
+    Acl(#[from] AclError),
     /// More wait for changes than we have room for. The text is the one by which Consul's clients know to wait.
     #[error(
         "rate limit exceeded, try again later or against a different server: {max} requests wait for changes, the most that this server takes"

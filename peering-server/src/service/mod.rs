@@ -4,6 +4,7 @@
 //! changed (else start again). What must happen afterwards travels as events in the same commit.
 
 pub mod access;
+pub mod acl;
 pub mod changes;
 mod cleanup;
 pub mod cluster;
@@ -35,6 +36,7 @@ use crate::keyring::Keyring;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use access::Access;
+use acl::CompiledPolicies;
 use changes::Changes;
 use cluster::Cluster;
 pub use error::ServiceError;
@@ -54,6 +56,7 @@ pub struct Service {
     pub(crate) allow_plaintext: bool,
     pub(crate) access: Access,
     pub(crate) changes: Arc<Changes>,
+    pub(crate) compiled: CompiledPolicies,
     pub(crate) streams: Arc<dyn StreamStatus>,
     pub(crate) exchange: Arc<dyn ExchangeClient>,
     pub(crate) outbox: Arc<Outbox>,
@@ -103,6 +106,7 @@ impl Service {
             allow_plaintext,
             access: Access::default(),
             changes: Arc::default(),
+            compiled: CompiledPolicies::default(),
             streams,
             exchange,
             outbox,
@@ -114,6 +118,12 @@ impl Service {
     /// Tells those who wait for changes of them, until `stop` says that none will be told any more.
     pub async fn follow_changes(&self, stop: CancellationToken) {
         self.changes.follow(self.store.as_ref(), stop).await;
+    }
+
+    /// Puts rules in force; without this everyone may do everything.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Returns who we are.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use peering_core::acl::{AclChange, AclEvent};
 use peering_core::transition::{Event, What};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -16,7 +17,7 @@ use super::{Service, ServiceError};
 use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
 use crate::causes::chain;
 use crate::logs::PEERING;
-use crate::store::record::{Cursor, decode, encode};
+use crate::store::record::{Cursor, OutboxRow, decode, encode};
 use crate::store::{Commit, Event as Change, Record, Revision, Txn, Watch, Watched, Write, key};
 
 /// The one consumer until there is an audit trail: the log.
@@ -181,8 +182,9 @@ impl Service {
     fn log_rows(&self, rows: impl Iterator<Item = Record>) {
         let (mut keys, mut revision) = (Vec::new(), 0);
         for row in rows {
-            match decode::<Event>(&row.key, &row.value) {
-                Ok(event) => log_event(&event),
+            match decode::<OutboxRow>(&row.key, &row.value) {
+                Ok(OutboxRow::Peering(event)) => log_event(&event),
+                Ok(OutboxRow::Acl(event)) => log_acl_event(&event),
                 Err(cause) => {
                     error!(row = row.key, cause = chain(&cause), "an event cannot be read and is passed over")
                 }
@@ -207,6 +209,25 @@ impl Service {
                 Commit::Conflict | Commit::Unknown => return Ok(()),
             }
         }
+    }
+}
+
+/// Tells a change of tokens or policies to the log.
+fn log_acl_event(event: &AclEvent) {
+    let by = event.by.map(|by| by.to_string());
+    match &event.acl {
+        AclChange::ManagementTokenMade { accessor } => {
+            info!(accessor_id = %accessor, "the first management token was made");
+        }
+        AclChange::Bootstrapped { accessor } => info!(accessor_id = %accessor, "ACL bootstrap completed"),
+        AclChange::TokenCreated { accessor } => info!(accessor_id = %accessor, by, "ACL token created"),
+        AclChange::TokenUpdated { accessor } => info!(accessor_id = %accessor, by, "ACL token updated"),
+        AclChange::TokenDeleted { accessor } => info!(accessor_id = %accessor, by, "ACL token deleted"),
+        AclChange::TokenExpired { accessor } => info!(accessor_id = %accessor, "ACL token expired"),
+        AclChange::PolicyCreated { id, name } => info!(policy_id = %id, name, by, "ACL policy created"),
+        AclChange::PolicyUpdated { id, name } => info!(policy_id = %id, name, by, "ACL policy updated"),
+        AclChange::PolicyDeleted { id, name } => info!(policy_id = %id, name, by, "ACL policy deleted"),
+        other => info!(event = ?other, "ACL event"),
     }
 }
 

@@ -148,8 +148,19 @@ impl Service {
     /// Commits the difference; `false` if the record has changed meanwhile.
     async fn commit(&self, before: &Loaded, transition: &Transition<Record>) -> Result<bool, ServiceError> {
         let written_by = self.entropy.uuid();
-        let mut txn = self.difference(before, transition, written_by)?;
-        let own = txn.clone();
+        let txn = self.difference(before, transition, written_by)?;
+        self.commit_with_trim(txn, written_by, transition.events.len()).await
+    }
+
+    /// Commits a transaction that adds so many events, and trims the outbox with it; `false` if a precondition did not
+    /// hold.
+    pub(super) async fn commit_with_trim(
+        &self,
+        own: Txn,
+        written_by: Uuid,
+        events: usize,
+    ) -> Result<bool, ServiceError> {
+        let mut txn = own.clone();
         let trim = self.outbox.take_trim();
         trim.add_to(&mut txn, written_by)?;
         let is_done = match self.store.commit(txn).await? {
@@ -159,7 +170,7 @@ impl Service {
         };
         if is_done {
             self.metrics.count(&metrics::COMMITS, &[]);
-            self.outbox.added(transition.events.len());
+            self.outbox.added(events);
             trim.removed();
         }
         Ok(is_done)

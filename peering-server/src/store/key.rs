@@ -7,6 +7,11 @@
 //! | `peerings/<name>` | a peering; the list's index is the revision of this directory |
 //! | `peering-ids/<id>` | the name that belongs to an id |
 //! | `peering-secrets/<id>` | its secrets: hashes, or sealed |
+//! | `acl-tokens/<accessor>` | an ACL token: hash of its secret, and the secret sealed |
+//! | `acl-secrets/<hash>` | which ACL token has the secret with this hash |
+//! | `acl-policies/<id>` | an ACL policy |
+//! | `acl-policy-names/<name>` | the id of the policy with this name |
+//! | `acl/bootstrap` | the first management token, and whether it was handed out |
 //! | `tokens/<id>/<token id>` | a token issued for that peering |
 //! | `token-secrets/<hash>` | which token carries the establishment secret with this hash |
 //! | `config-entries/<kind>/<name>` | a config entry, such as what is exported |
@@ -18,11 +23,18 @@ use peering_core::config_entry::Kind;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::name::PeerName;
 use peering_core::secret::SecretHash;
+use uuid::Uuid;
 
 /// Directory of all peerings.
 pub const PEERINGS: &str = "peerings/";
 /// Directory of the tokens of all peerings.
 pub const TOKENS: &str = "tokens/";
+/// Directory of all ACL tokens.
+pub const ACL_TOKENS: &str = "acl-tokens/";
+/// Directory of all ACL policies.
+pub const ACL_POLICIES: &str = "acl-policies/";
+/// The first management token.
+pub const ACL_BOOTSTRAP: &str = "acl/bootstrap";
 /// Directory of all config entries.
 pub const CONFIG_ENTRIES: &str = "config-entries/";
 /// Directory of all tombstones.
@@ -33,6 +45,30 @@ pub const OUTBOX: &str = "outbox/";
 pub const CLUSTER: &str = "cluster/identity";
 /// The peering authority.
 pub const PEERING_CA: &str = "ca/peering";
+
+/// Key of an ACL token.
+#[must_use]
+pub fn acl_token(accessor: Uuid) -> String {
+    format!("{ACL_TOKENS}{accessor}")
+}
+
+/// Key that leads from the hash of a secret to its ACL token.
+#[must_use]
+pub fn acl_secret(hash: &SecretHash) -> String {
+    format!("acl-secrets/{}", hash.to_hex())
+}
+
+/// Key of an ACL policy.
+#[must_use]
+pub fn acl_policy(id: Uuid) -> String {
+    format!("{ACL_POLICIES}{id}")
+}
+
+/// Key that leads from the name of an ACL policy to its id.
+#[must_use]
+pub fn acl_policy_name(name: &str) -> String {
+    format!("acl-policy-names/{name}")
+}
 
 /// Key of a peering.
 #[must_use]

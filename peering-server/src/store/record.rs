@@ -4,12 +4,14 @@
 //! uncertain commit is recognised when it is read back), and `data`.
 
 use jiff::Timestamp;
+use peering_core::acl::{AclEvent, Policy, Token};
 use peering_core::config_entry::ConfigEntry;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::meta::Meta;
 use peering_core::name::{Datacenter, PeerName, TrustDomain};
 use peering_core::peering::{PeerDomain, Peering, Side, Stored};
 use peering_core::remote::RemoteInfo;
+use peering_core::secret::SecretHash;
 use peering_core::secrets::{IssuedToken, PeeringSecrets};
 use peering_core::transition::Event;
 use serde::de::DeserializeOwned;
@@ -150,6 +152,97 @@ impl Kept for Peering {
     }
 }
 
+/// An ACL token as it is kept: with its secret sealed, to show it to whoever may change tokens. That of the anonymous
+/// token is known to all and not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAclToken {
+    /// The token.
+    pub token: Token,
+    /// Its secret, sealed.
+    pub sealed: Option<Sealed>,
+}
+
+/// Stored shape of an ACL token.
+#[derive(Serialize, Deserialize)]
+pub struct AclTokenShape {
+    accessor: Uuid,
+    secret: SecretHash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<Sealed>,
+    description: String,
+    policies: Vec<Uuid>,
+    local: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+    created: Timestamp,
+}
+
+impl Kept for StoredAclToken {
+    type Shape = AclTokenShape;
+
+    fn to_shape(&self) -> AclTokenShape {
+        let Self { token, sealed } = self.clone();
+        let Token { accessor, secret, description, policies, local, expires, created } = token;
+        AclTokenShape { accessor, secret, sealed, description, policies, local, expires, created }
+    }
+
+    fn from_shape(shape: AclTokenShape) -> Self {
+        let AclTokenShape { accessor, secret, sealed, description, policies, local, expires, created } = shape;
+        Self { token: Token { accessor, secret, description, policies, local, expires, created }, sealed }
+    }
+}
+
+/// Stored shape of an ACL policy.
+#[derive(Serialize, Deserialize)]
+pub struct AclPolicyShape {
+    id: Uuid,
+    name: String,
+    description: String,
+    rules: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    datacenters: Vec<String>,
+}
+
+impl Kept for Policy {
+    type Shape = AclPolicyShape;
+
+    fn to_shape(&self) -> AclPolicyShape {
+        let Self { id, name, description, rules, datacenters } = self.clone();
+        AclPolicyShape { id, name, description, rules, datacenters }
+    }
+
+    fn from_shape(shape: AclPolicyShape) -> Self {
+        let AclPolicyShape { id, name, description, rules, datacenters } = shape;
+        Self { id, name, description, rules, datacenters }
+    }
+}
+
+/// Leads from a secret to an ACL token, or from a name to a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclPointer {
+    /// Accessor of the token, or id of the policy.
+    pub id: Uuid,
+}
+
+/// The first management token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclBootstrap {
+    /// Its accessor.
+    pub accessor: Uuid,
+    /// Whether it was handed out over the API.
+    pub done: bool,
+}
+
+/// A row of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OutboxRow {
+    /// Of a peering.
+    Peering(Event),
+    /// Of tokens and policies.
+    Acl(AclEvent),
+}
+
 /// Who a cluster is: drawn once, in the store's first transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterIdentity {
@@ -219,7 +312,10 @@ kept_as_is!(
     PeeringSecrets,
     IssuedToken,
     ConfigEntry,
-    Event
+    Event,
+    AclPointer,
+    AclBootstrap,
+    OutboxRow
 );
 
 #[cfg(test)]

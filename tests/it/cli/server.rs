@@ -9,22 +9,25 @@ use peering_tests::site::{Site, private_directory};
 use crate::under_test::{program, start_in};
 
 #[tokio::test]
-async fn without_access_control_a_server_starts_only_if_told_so() {
+async fn access_control_is_on_unless_told_otherwise_and_dev_has_none() {
     let home = private_directory();
     let data_dir = home.path().join("data").display().to_string();
-    let refused = program().run(&["server", "-data-dir", &data_dir]).await;
+    for acl in [&[][..], &["-acl", "deny"], &["-acl", "allow"], &["-acl", "off"]] {
+        let words = [&["server", "-check", "-data-dir", data_dir.as_str()], acl].concat();
+        program().run(&words).await.expect(0, "The settings are good.\n", "");
+    }
+    let refused = program().run(&["server", "-data-dir", &data_dir, "-acl", "on"]).await;
     refused.expect(
         1,
         "",
-        "The settings of the server are wrong:\n\
-         -acl: access control does not exist yet, so it must be switched off knowingly: give -acl off (whoever reaches \
-         the HTTP API may do everything), or -dev\n",
+        "The settings of the server are wrong:\n-acl: expected one of deny, allow, off, got \"on\"\n",
     );
-    let refused = program().run(&["server", "-data-dir", &data_dir, "-acl", "deny"]).await;
+    let refused = program().run(&["server", "-dev", "-acl", "deny"]).await;
     refused.expect(
         1,
         "",
-        "The settings of the server are wrong:\n-acl: access control does not exist yet: give -acl off\n",
+        "The settings of the server are wrong:\n-acl: -dev keeps nothing, a management token neither: for access control \
+         leave out -dev, perhaps with -store memory\n",
     );
     assert!(!home.path().join("data").exists(), "nothing is made before the settings are good");
 }
@@ -34,7 +37,7 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
     let home = private_directory();
     #[rustfmt::skip]
     let words = [
-        "server", "-data-dir", "data", "-store", "floppy", "-datacenter", "a b", "-http-addr", "0.0.0.0:8500",
+        "server", "-data-dir", "data", "-acl", "on", "-store", "floppy", "-datacenter", "a b", "-http-addr", "0.0.0.0:8500",
         "-http-addr", "https://127.0.0.1:8501", "-peer-addr", "peers", "-advertise", "http://me", "-dial-deny", "ten",
         "-log-level", "loud", "-log-format", "xml", "-http-max-connections", "many",
     ];
@@ -50,7 +53,7 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
         r#"The settings of the server are wrong:
 -allow-plaintext: PEERING_SERVER_ALLOW_PLAINTEXT is "perhaps", expected true or false
 -datacenter: "a b" is not a valid datacenter name: expected 1 to 63 characters of a-z, 0-9, '-' and '_', beginning and ending with a letter or digit
--acl: access control does not exist yet, so it must be switched off knowingly: give -acl off (whoever reaches the HTTP API may do everything), or -dev
+-acl: expected one of deny, allow, off, got "on"
 -store: expected sqlite or memory, got "floppy"
 -peer-addr: expected an IP address and a port such as <address>, got "peers"
 -dial-deny: expected a network such as 10.0.0.0/8, got "ten"
@@ -58,7 +61,7 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
 -http-max-connections: expected a number of at least 1, got "many"
 -log-level: expected one of error, warn, info, debug, trace, got "loud"
 -log-format: expected one of text, json, got "xml"
--http-addr: 0.0.0.0:8500 is not a loopback address; without access control and TLS the API stays on this machine
+-http-addr: 0.0.0.0:8500 is not a loopback address; beyond this machine the API needs TLS: write https:// in front, and give -http-cert and -http-key
 -http-cert: https:// in -http-addr needs a certificate and its key: give the PEM file of each
 -http-key: https:// in -http-addr needs a certificate and its key: give the PEM file of each
 "#,

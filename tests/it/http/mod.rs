@@ -1,7 +1,8 @@
 //! The HTTP API, asked over real connections. A test that is a case of the conformance list carries its number.
 
-mod blocking;
+mod acl;
 mod agent;
+mod blocking;
 mod bounds;
 mod catalog;
 mod config;

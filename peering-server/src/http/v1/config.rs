@@ -160,7 +160,7 @@ async fn delete_one(app: &App, kind: &str, name: String, request: Request) -> Re
 fn asked_to_read(app: &App, request: Request) -> Result<Asked, HttpError> {
     let asked = Asked::of(&request.into_parts().0);
     refuse_enterprise(&asked)?;
-    asked.refuse_datacenter(ours(app))?;
+    app.refuse_other_datacenter(&asked)?;
     Ok(asked)
 }
 

@@ -1,5 +1,6 @@
 //! Handlers of version 1, one file per resource.
 
+pub(crate) mod acl;
 pub(crate) mod agent;
 pub(crate) mod catalog;
 pub(crate) mod config;

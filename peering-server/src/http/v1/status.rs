@@ -26,6 +26,6 @@ fn asked(app: &App, request: Request) -> Result<Asked, HttpError> {
     let asked = Asked::of(&parts);
     // Read as for any read, though there is nothing to wait for.
     ReadOptions::of(&parts)?;
-    asked.refuse_datacenter(app.service.cluster().datacenter().as_str())?;
+    app.refuse_other_datacenter(&asked)?;
     Ok(asked)
 }

@@ -4,6 +4,7 @@ mod bench;
 mod doubtful_store;
 mod every_commit;
 
+mod access;
 mod admitting;
 mod bounds;
 mod losing_answers;

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use peering_core::acl::{AclChange, AclEvent, Policy, Token};
 use peering_core::address::ServerAddress;
 use peering_core::config_entry;
 use peering_core::id::{PeeringId, TokenId};
@@ -48,6 +49,9 @@ fn name() -> PeerName {
 fn from() -> Option<IpAddr> {
     Some("2001:db8::7".parse().unwrap())
 }
+
+/// What was added with access control.
+const ACL_LINES: &str = include_str!("../../../../tests/data/store/acl/records.jsonl");
 
 type Reads = Box<dyn Fn(&[u8]) -> bool>;
 
@@ -196,12 +200,80 @@ fn config_entries() -> Vec<Sample> {
     .into()
 }
 
+fn acl() -> Vec<Sample> {
+    let uuid = Uuid::from_u128;
+    let sealed = json!({ "key_id": "0123456789abcdef", "nonce": "AAECAwQFBgcICQoL", "ciphertext": "AAAA" });
+    let plain = Token {
+        accessor: uuid(3),
+        secret: hash("secret"),
+        description: String::new(),
+        policies: Vec::new(),
+        local: false,
+        expires: None,
+        created: at(0),
+    };
+    let full = Token {
+        description: "for the pipeline".to_owned(),
+        policies: vec![uuid(1), uuid(4)],
+        local: true,
+        expires: Some(at(3_600)),
+        ..plain.clone()
+    };
+    let everywhere = Policy {
+        id: uuid(4),
+        name: "reader".to_owned(),
+        description: "d".to_owned(),
+        rules: "peering = \"read\"".to_owned(),
+        datacenters: Vec::new(),
+    };
+    let here = Policy { datacenters: vec!["dc1".to_owned()], ..everywhere.clone() };
+    let mut samples = vec![
+        sample("acl-tokens/x", StoredAclToken { token: plain, sealed: None }),
+        sample("acl-tokens/x", StoredAclToken { token: full, sealed: serde_json::from_value(sealed).unwrap() }),
+        sample("acl-policies/x", everywhere),
+        sample("acl-policies/x", here),
+        sample("acl-secrets/x", AclPointer { id: uuid(3) }),
+        sample("acl/bootstrap", AclBootstrap { accessor: uuid(3), done: true }),
+    ];
+    let (accessor, id, name) = (uuid(3), uuid(4), || "reader".to_owned());
+    let changes = [
+        (None, AclChange::ManagementTokenMade { accessor }),
+        (None, AclChange::Bootstrapped { accessor }),
+        (Some(uuid(5)), AclChange::TokenCreated { accessor }),
+        (Some(uuid(5)), AclChange::TokenUpdated { accessor }),
+        (Some(uuid(5)), AclChange::TokenDeleted { accessor }),
+        (None, AclChange::TokenExpired { accessor }),
+        (Some(uuid(5)), AclChange::PolicyCreated { id, name: name() }),
+        (Some(uuid(5)), AclChange::PolicyUpdated { id, name: name() }),
+        (Some(uuid(5)), AclChange::PolicyDeleted { id, name: name() }),
+    ];
+    let row = |(by, acl)| sample("outbox/x", OutboxRow::Acl(AclEvent { at: at(0), by, acl }));
+    samples.extend(changes.map(row));
+    samples
+}
+
+#[test]
+fn a_row_of_the_outbox_reads_as_the_event_that_it_was_written_as() {
+    let lines = LINES.lines().filter(|line| line.contains("\"what\""));
+    let mut rows = 0;
+    for line in lines {
+        let event: Event = decode("outbox/x", line.as_bytes()).unwrap();
+        assert_eq!(decode::<OutboxRow>("outbox/x", line.as_bytes()).unwrap(), OutboxRow::Peering(event));
+        rows += 1;
+    }
+    assert!(rows > 10, "{rows}");
+}
+
 #[test]
 fn every_kept_record_reads_as_it_did_and_is_written_as_it_was() {
-    let samples: Vec<Sample> =
-        [peerings(), secrets(), tokens(), events(), others(), config_entries()].into_iter().flatten().collect();
+    let first = [peerings(), secrets(), tokens(), events(), others(), config_entries()];
+    check(first.into_iter().flatten().collect(), LINES);
+    check(acl(), ACL_LINES);
+}
+
+fn check(samples: Vec<Sample>, lines: &str) {
     let today: String = samples.iter().map(|sample| format!("{}\n", sample.line)).collect();
-    let lines: Vec<&str> = LINES.lines().collect();
+    let lines: Vec<&str> = lines.lines().collect();
     assert_eq!(lines.len(), samples.len(), "a record for each line; today's are\n{today}");
     for (sample, line) in samples.iter().zip(lines) {
         assert!((sample.reads)(line.as_bytes()), "this line is read as something else:\n{line}");
