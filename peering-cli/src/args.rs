@@ -9,13 +9,16 @@ pub(crate) mod http;
 pub(crate) mod pair;
 pub(crate) mod rewrite;
 pub(crate) mod route;
+pub(crate) mod typed;
 mod wrap;
 
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{delete, establish, generate_token, inspect, list, read, version};
+use crate::commands::{
+    acl, completion, delete, establish, exported_services, generate_token, inspect, list, man, read, version,
+};
 #[cfg(feature = "server")]
 use crate::commands::{quickstart, server};
 
@@ -65,6 +68,11 @@ pub(crate) enum Verb {
     List(list::List),
     Read(read::Read),
     Delete(delete::Delete),
+    #[command(name = "exported-services")]
+    ExportedServices(exported_services::ExportedServices),
+    Acl(acl::Acl),
+    Completion(completion::Completion),
+    Man(man::Man),
     Inspect(inspect::Inspect),
     Version(version::Version),
     #[cfg(feature = "server")]

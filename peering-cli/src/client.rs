@@ -2,6 +2,7 @@
 //!
 //! Only status 200 is success; `read` also takes 404, as "there is none".
 
+pub(crate) mod acl;
 pub(crate) mod address;
 mod connection;
 pub(crate) mod error;
@@ -29,8 +30,8 @@ const WARNING: HeaderName = HeaderName::from_static("x-peering-warning");
 /// A client for one server.
 pub(crate) struct Client {
     connection: Connection,
-    /// Query of every request, with its question mark; usually empty.
-    query: String,
+    /// Key and encoded value of what goes into the query of every request, sorted by key; usually none.
+    query: Vec<(&'static str, String)>,
     partition: String,
 }
 
@@ -46,7 +47,8 @@ impl Client {
     /// # Errors
     /// [`SettingsError`] if no URL can be made of the address, or the TLS settings do not fit each other.
     pub(crate) fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let query = query(settings.namespace.as_deref(), settings.partition.as_deref());
+        let scope = [("dc", &settings.datacenter), ("ns", &settings.namespace), ("partition", &settings.partition)];
+        let query = scope.into_iter().filter_map(|(key, value)| Some((key, form_encoded(value.as_deref()?)))).collect();
         let partition = settings.partition.clone().unwrap_or_default();
         Ok(Self { connection: Connection::new(settings)?, query, partition })
     }
@@ -106,28 +108,31 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, ClientError> {
-        self.connection.call(method, &format!("{path}{}", self.query), body).await
+        self.connection.call(method, &format!("{path}{}", self.query_with(None)), body).await
     }
-}
 
-fn query(namespace: Option<&str>, partition: Option<&str>) -> String {
-    let pairs: Vec<String> = [("ns", namespace), ("partition", partition)]
-        .into_iter()
-        .filter_map(|(key, value)| Some(format!("{key}={}", form_encoded(value?))))
-        .collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+    /// Returns the query with its question mark, one more key in its place.
+    fn query_with(&self, more: Option<(&'static str, String)>) -> String {
+        let mut pairs: Vec<&(&str, String)> = self.query.iter().chain(&more).collect();
+        pairs.sort_by_key(|(key, _)| *key);
+        let pairs: Vec<String> = pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+    }
 }
 
 /// Returns the path of one peering. Any name is sent, since it is the server that knows which names are valid.
 fn peering_path(name: &str) -> Result<String, ClientError> {
-    let unaddressable = || ClientError::Unaddressable { name: name.to_owned() };
-    // A URL takes these two for steps, encoded or not.
-    if matches!(name, "." | "..") {
-        return Err(unaddressable());
+    path_below("/v1/peering", name).ok_or_else(|| ClientError::Unaddressable { name: name.to_owned() })
+}
+
+/// Returns the path one step below another, or nothing if URLs take the step for something else, encoded or not.
+fn path_below(parent: &str, step: &str) -> Option<String> {
+    if matches!(step, "." | "..") {
+        return None;
     }
-    let mut url = Url::parse("http://localhost/v1/peering").map_err(|_| unaddressable())?;
-    url.path_segments_mut().map_err(|()| unaddressable())?.push(name);
-    Ok(url.path().to_owned())
+    let mut url = Url::parse(&format!("http://localhost{parent}")).ok()?;
+    url.path_segments_mut().ok()?.push(step);
+    Some(url.path().to_owned())
 }
 
 fn form_encoded(value: &str) -> String {
@@ -146,6 +151,7 @@ fn from_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::http::HttpFlags;
 
     #[test]
     fn a_name_is_one_step_of_the_path_whatever_it_holds() {
@@ -162,8 +168,16 @@ mod tests {
     }
 
     #[test]
-    fn namespace_and_partition_go_into_the_query() {
-        assert_eq!(query(None, None), "");
-        assert_eq!(query(Some("n"), Some("a b&c=")), "?ns=n&partition=a+b%26c%3D");
+    fn what_is_asked_about_goes_into_the_query_by_name() {
+        let plain = || Settings::resolve(&HttpFlags::default(), &|_| None, || None).unwrap();
+        assert_eq!(Client::new(plain()).unwrap().query_with(None), "");
+        let mut settings = plain();
+        settings.namespace = Some("n".to_owned());
+        settings.partition = Some("a b&c=".to_owned());
+        settings.datacenter = Some("dc1".to_owned());
+        let client = Client::new(settings).unwrap();
+        assert_eq!(client.query_with(None), "?dc=dc1&ns=n&partition=a+b%26c%3D");
+        let more = Some(("expanded", "true".to_owned()));
+        assert_eq!(client.query_with(more), "?dc=dc1&expanded=true&ns=n&partition=a+b%26c%3D");
     }
 }

@@ -1,12 +1,16 @@
 //! The verbs, one file each: its flags, its call, what it prints.
 
+pub(crate) mod acl;
+pub(crate) mod completion;
 pub(crate) mod delete;
 pub(crate) mod error;
 pub(crate) mod establish;
+pub(crate) mod exported_services;
 pub(crate) mod format;
 pub(crate) mod generate_token;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod man;
 #[cfg(feature = "server")]
 pub(crate) mod quickstart;
 pub(crate) mod read;

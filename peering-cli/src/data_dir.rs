@@ -5,8 +5,6 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::args::hidden::HiddenText;
-use crate::bounded;
 use crate::world::Environment;
 
 /// Data directory of a server that root starts.
@@ -14,12 +12,34 @@ const ROOT_DATA_DIR: &str = "/var/lib/peering";
 
 /// Name of the HTTP socket inside a data directory.
 const SOCKET_NAME: &str = "api.sock";
-/// Name of the file with the first management token inside a data directory.
-const TOKEN_NAME: &str = "management-token";
-/// Most bytes of that file: a token has 36.
-const TOKEN_BYTES_MAX: u64 = 1_024;
-/// Bits of a mode that let others read or change a file.
-const OTHERS_MODE: u32 = 0o077;
+
+/// Name of the file inside a data directory that holds the token with all rights.
+const MANAGEMENT_TOKEN_NAME: &str = "management-token";
+
+/// Permissions of anybody but the owner.
+const OTHERS_MASK: u32 = 0o077;
+
+/// A server that this user runs on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LocalServer {
+    /// Its HTTP socket.
+    pub socket: PathBuf,
+    /// File of its management token, if access control made one.
+    pub management_token: Option<PathBuf>,
+}
+
+/// Finds the server of this user in a data directory, if there is one.
+pub(crate) fn local_server(data_dir: &Path, uid: u32) -> Option<LocalServer> {
+    let socket = own_socket(data_dir, uid)?;
+    Some(LocalServer { socket, management_token: own_management_token(data_dir, uid) })
+}
+
+/// Returns the file of the management token if it is a plain file that this user owns and nobody else can read.
+fn own_management_token(data_dir: &Path, uid: u32) -> Option<PathBuf> {
+    let path = data_dir.join(MANAGEMENT_TOKEN_NAME);
+    let found = fs::symlink_metadata(&path).ok()?;
+    (found.is_file() && found.uid() == uid && found.mode() & OTHERS_MASK == 0).then_some(path)
+}
 
 /// Returns the data directory that is used when none is named.
 ///
@@ -58,22 +78,6 @@ pub fn own_socket(data_dir: &Path, uid: u32) -> Option<PathBuf> {
     (found.file_type().is_socket() && found.uid() == uid).then_some(path)
 }
 
-/// Returns the first management token of a server's data directory, if its file belongs to this user and to nobody else.
-///
-/// # Security
-/// For the socket in the same directory alone: never for an address that somebody named, and never over TCP.
-#[must_use]
-pub(crate) fn own_token(data_dir: &Path, uid: u32) -> Option<HiddenText> {
-    let path = data_dir.join(TOKEN_NAME);
-    let found = fs::symlink_metadata(&path).ok()?;
-    if !found.is_file() || found.uid() != uid || found.mode() & OTHERS_MODE != 0 {
-        return None;
-    }
-    let text = bounded::read_text_file(&path, TOKEN_BYTES_MAX).ok()??;
-    let token = text.trim();
-    (!token.is_empty()).then(|| token.to_owned().into())
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
@@ -97,25 +101,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_token_that_nobody_else_can_read_is_used() {
+    fn the_management_token_is_taken_only_from_a_private_file_of_this_user() {
         let dir = tempfile::tempdir().unwrap();
         let uid = current_uid().unwrap();
         let path = dir.path().join("management-token");
-        let token = |uid| own_token(dir.path(), uid).map(|token| token.expose().to_owned());
-        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(token(uid), None);
-        fs::write(&path, "secret\n").unwrap();
-        mode(0o600);
-        assert_eq!(token(uid).as_deref(), Some("secret"));
-        assert_eq!(token(uid + 1), None);
-        mode(0o640);
-        assert_eq!(token(uid), None);
-        mode(0o600);
-        fs::write(&path, "x".repeat(2_000)).unwrap();
-        assert_eq!(token(uid), None);
+        assert_eq!(own_management_token(dir.path(), uid), None);
+        fs::write(&path, "secret").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(own_management_token(dir.path(), uid), None, "others can read it");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(own_management_token(dir.path(), uid), Some(path.clone()));
+        assert_eq!(own_management_token(dir.path(), uid + 1), None);
         fs::rename(&path, dir.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), &path).unwrap();
-        assert_eq!(token(uid), None);
+        assert_eq!(own_management_token(dir.path(), uid), None, "a link may lead anywhere");
     }
 
     #[test]

@@ -76,31 +76,53 @@ fn root() -> Command {
 
 /// Reads the words after the program's name. What is no verb to run is answered here.
 fn read(root: &Command, words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Result<Verb, Exit> {
-    let page = |name: &str| help::page(root.find_subcommand(name).unwrap_or(root));
+    let page = |path: &[String]| help::page(verb_at(root, path.iter().map(String::as_str)));
     Err(match route::decide(root, words.into_iter().collect()) {
         Route::Version => finish(commands::version::print(world), world),
         Route::RootHelp => finish(print_help(world, &help::page(root)), world),
-        Route::Help(name) => finish(print_help(world, &page(&name)), world),
+        Route::Help(path) => finish(print_help(world, &page(&path)), world),
         Route::NoVerb => {
             world.output.message(&help::page(root));
             Exit::UnknownCommand
         }
-        Route::MisplacedFlags(name) => {
+        Route::NoVerbOf(path) => {
+            world.output.message(&page(&path));
+            Exit::Failure
+        }
+        Route::MisplacedFlags(path) => {
             world.output.message("Invalid flags before the subcommand. If these flags are for");
             world.output.message("the subcommand, please put them after the subcommand.\n");
-            world.output.message(&page(&name));
+            world.output.message(&page(&path));
             Exit::Failure
         }
         Route::Run(words) => match parse(root, words.clone()) {
             Ok(verb) => return Ok(verb),
             Err(error) => {
                 world.output.message(&error.to_string());
-                let verb = words.first().and_then(|word| word.to_str()).and_then(|name| root.find_subcommand(name));
-                world.output.message(&help::flag_list(verb.unwrap_or(root)));
+                let verb = verb_at(root, words.iter().map_while(|word| word.to_str()));
+                world.output.message(&help::flag_list(verb));
                 Exit::Failure
             }
         },
     })
+}
+
+/// Finds the verb that the first words name.
+fn verb_at<'a>(root: &'a Command, words: impl IntoIterator<Item = &'a str>) -> &'a Command {
+    let mut verb = root;
+    for word in words {
+        match verb.find_subcommand(word) {
+            Some(next) => verb = next,
+            None => break,
+        }
+    }
+    verb
+}
+
+/// Renders the help page of the verb that these words name.
+fn help_page(path: &[&str]) -> String {
+    let root = root();
+    help::page(verb_at(&root, path.iter().copied()))
 }
 
 /// Reads a verb and its flags.
@@ -123,7 +145,11 @@ fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
         Verb::List(verb) => verb.run(world),
         Verb::Read(verb) => verb.run(world),
         Verb::Delete(verb) => verb.run(world),
+        Verb::ExportedServices(verb) => verb.run(world),
+        Verb::Acl(group) => group.run(world),
         Verb::Inspect(verb) => verb.run(world),
+        Verb::Completion(verb) => verb.run(world),
+        Verb::Man(verb) => verb.run(world),
         Verb::Version(verb) => verb.run(world),
         #[cfg(feature = "server")]
         Verb::Server(verb) => verb.run(world),

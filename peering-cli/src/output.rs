@@ -57,6 +57,16 @@ impl<'a> Output<'a> {
         self.write_result(&escape::json(&text))
     }
 
+    /// Prints a result as JSON indented by four spaces, escaped as Go does.
+    ///
+    /// # Errors
+    /// Those of [`Output::json`].
+    pub fn json_indented(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
+        let text = gojson::to_string_pretty(value).map_err(OutputError::Json)?;
+        let lines: Vec<_> = text.split('\n').map(escape::json).collect();
+        self.write_result(&lines.join("\n"))
+    }
+
     /// Prints a message and a newline on standard error.
     pub fn message(&mut self, text: &str) {
         // A message that nobody can read is lost; the exit code still tells.

@@ -1,7 +1,10 @@
 //! The whole program against canned servers: what it sends, what it prints, how it exits.
 
+mod acl;
+mod completion;
 mod flags;
 mod inspect;
+mod man;
 mod mock;
 mod redirects;
 mod tls;

@@ -10,6 +10,9 @@ pub(crate) enum DurationFlagError {
     /// Not a duration.
     #[error(transparent)]
     Duration(#[from] DurationError),
+    /// Not a duration, in the fewer words that Go's own flag of durations has.
+    #[error("parse error")]
+    Unread,
     /// It ends before it begins.
     #[error("expected a duration of 0 or more")]
     Negative,
@@ -36,6 +39,17 @@ pub(crate) fn parse_positive(text: &str) -> Result<GoDuration, DurationFlagError
     if duration.as_nanos() <= 0 { Err(DurationFlagError::NotPositive) } else { Ok(duration) }
 }
 
+/// Reads a time to live that may be 0, which means none.
+///
+/// Consul takes one of less than 0 for none too, and makes something that lives for ever.
+///
+/// # Errors
+/// [`DurationFlagError`] for a text that is no duration, or a negative one.
+pub(crate) fn parse_ttl(text: &str) -> Result<GoDuration, DurationFlagError> {
+    let duration = GoDuration::parse(text).map_err(|_| DurationFlagError::Unread)?;
+    if duration.as_nanos() < 0 { Err(DurationFlagError::Negative) } else { Ok(duration) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +60,9 @@ mod tests {
         assert_eq!(parse("-1ns"), Err(DurationFlagError::Negative));
         assert_eq!(parse_positive("0s"), Err(DurationFlagError::NotPositive));
         assert_eq!(parse_positive("1ns"), Ok(GoDuration::from_nanos(1)));
+        assert_eq!(parse_ttl("0s"), Ok(GoDuration::default()));
+        assert_eq!(parse_ttl("-1s"), Err(DurationFlagError::Negative));
+        assert_eq!(parse_ttl("1d").unwrap_err().to_string(), "parse error");
         assert!(matches!(parse_positive("1d"), Err(DurationFlagError::Duration(_))));
     }
 }

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use peering_core::gojson::go_quoted;
 use thiserror::Error;
 
+use crate::args::go_bool::{GoBoolError, StrictGoBoolError};
 use crate::args::rewrite::NamelessFlag;
 use crate::output::escape::line;
 
@@ -28,6 +29,16 @@ pub(crate) enum FlagError {
     /// The flag does not take this value.
     #[error("invalid value {} for flag -{}: {}", go_quoted(value), line(flag), line(reason))]
     InvalidValue {
+        /// Name of the flag.
+        flag: String,
+        /// What was given.
+        value: String,
+        /// Why it is refused.
+        reason: String,
+    },
+    /// The flag is a boolean and takes no other value.
+    #[error("invalid boolean value {} for -{}: {}", go_quoted(value), line(flag), line(reason))]
+    InvalidBoolean {
         /// Name of the flag.
         flag: String,
         /// What was given.
@@ -61,11 +72,17 @@ impl From<clap::Error> for FlagError {
             ErrorKind::UnknownArgument if arg.starts_with('-') => Self::NotDefined(flag),
             ErrorKind::UnknownArgument => Self::TooMany,
             ErrorKind::InvalidUtf8 => Self::NotText,
-            ErrorKind::ValueValidation => Self::InvalidValue {
-                flag,
-                value: context(&error, ContextKind::InvalidValue),
-                reason: error.source().map(ToString::to_string).unwrap_or_default(),
-            },
+            ErrorKind::ValueValidation => {
+                let value = context(&error, ContextKind::InvalidValue);
+                let reason = error.source().map(ToString::to_string).unwrap_or_default();
+                let is_boolean =
+                    error.source().is_some_and(|why| why.is::<GoBoolError>() || why.is::<StrictGoBoolError>());
+                if is_boolean {
+                    Self::InvalidBoolean { flag, value, reason }
+                } else {
+                    Self::InvalidValue { flag, value, reason }
+                }
+            }
             ErrorKind::InvalidValue if context(&error, ContextKind::InvalidValue).is_empty() => {
                 Self::NeedsArgument(flag)
             }

@@ -1,5 +1,6 @@
 //! Booleans as Go reads them, in flags and in environment variables.
 
+use peering_core::gojson::go_quoted;
 use thiserror::Error;
 
 /// The spellings that [`parse`] accepts, for messages.
@@ -23,6 +24,19 @@ pub(crate) fn parse(text: &str) -> Result<bool, GoBoolError> {
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
         _ => Err(GoBoolError),
     }
+}
+
+/// Says the same in more words, as Consul does of `-stale`. The text is Go's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("strconv.ParseBool: parsing {}: invalid syntax", go_quoted(.0))]
+pub(crate) struct StrictGoBoolError(String);
+
+/// Reads one of Go's twelve spellings, for a flag of Consul's own kind of boolean.
+///
+/// # Errors
+/// [`StrictGoBoolError`] for any other text.
+pub(crate) fn parse_strictly(text: &str) -> Result<bool, StrictGoBoolError> {
+    parse(text).map_err(|_| StrictGoBoolError(text.to_owned()))
 }
 
 /// Describes a flag that means true when it stands alone and takes another value only after `=`.

@@ -23,7 +23,7 @@ pub(crate) fn page(command: &Command) -> String {
         page.push_str(&format!("{}\n\n", text.to_string().trim_end()));
     }
     let (http, own): (Vec<&Arg>, Vec<&Arg>) =
-        sorted_flags(command).into_iter().partition(|arg| arg.get_help_heading() == Some(http::HEADING));
+        shown_flags(command).into_iter().partition(|arg| arg.get_help_heading() == Some(http::HEADING));
     for (title, flags) in [(http::HEADING, http), ("Command Options", own)] {
         if !flags.is_empty() {
             page.push_str(&format!("{title}\n\n"));
@@ -55,6 +55,8 @@ fn write_go_flag(list: &mut String, arg: &Arg, placeholder: &str, description: &
     }
     write!(list, "\n    \t{description}")?;
     match arg.get_default_values().first() {
+        // Go says nothing of a default that is the type's zero.
+        Some(value) if value.is_empty() || value == "false" => Ok(()),
         Some(value) if placeholder == "string" => write!(list, " (default {:?})", value.to_string_lossy()),
         Some(value) => write!(list, " (default {})", value.to_string_lossy()),
         None => Ok(()),
@@ -88,7 +90,12 @@ fn subcommands(command: &Command) -> String {
     format!("Subcommands:\n{}\n", lines.join("\n"))
 }
 
-/// Returns the flags that are shown, in alphabetical order; positionals have no entry of their own.
+/// Returns the flags of a help page, which does not advertise those that are deprecated.
+fn shown_flags(command: &Command) -> Vec<&Arg> {
+    sorted_flags(command).into_iter().filter(|arg| !arg.is_hide_long_help_set()).collect()
+}
+
+/// Returns the flags that there are, in alphabetical order; positionals have no entry of their own.
 fn sorted_flags(command: &Command) -> Vec<&Arg> {
     let mut flags: Vec<&Arg> =
         command.get_arguments().filter(|arg| !arg.is_hide_set() && !arg.is_positional()).collect();

@@ -14,12 +14,14 @@ pub(crate) enum Route {
     Version,
     /// Print the help page of the root.
     RootHelp,
-    /// Print the help page of this verb.
-    Help(String),
+    /// Print the help page of the verb that these words name.
+    Help(Vec<String>),
     /// There is no verb, or none of that name.
     NoVerb,
-    /// Flags stand before this verb, where they mean nothing.
-    MisplacedFlags(String),
+    /// These words name verbs, and none of those follows.
+    NoVerbOf(Vec<String>),
+    /// Flags stand before the verb that these words name, where they mean nothing.
+    MisplacedFlags(Vec<String>),
     /// Run the verb, which is the first of these words.
     Run(Vec<OsString>),
 }
@@ -41,17 +43,29 @@ pub(crate) fn decide(root: &Command, words: Vec<OsString>) -> Route {
     let Some(first) = first else {
         return if is_help { Route::RootHelp } else { Route::NoVerb };
     };
-    let Some(verb) = words[first].to_str().and_then(|name| root.find_subcommand(name)) else {
-        return Route::NoVerb;
-    };
-    let name = verb.get_name().to_owned();
-    if is_help {
-        Route::Help(name)
+    let (verb, path) = follow(root, &words[first..]);
+    if path.is_empty() {
+        Route::NoVerb
+    } else if is_help {
+        Route::Help(path)
     } else if first > 0 {
-        Route::MisplacedFlags(name)
+        Route::MisplacedFlags(path)
+    } else if verb.has_subcommands() {
+        Route::NoVerbOf(path)
     } else {
         Route::Run(words)
     }
+}
+
+/// Returns the verb that the first words name, and those words. A flag ends them, wherever it stands.
+fn follow<'a>(root: &'a Command, words: &[OsString]) -> (&'a Command, Vec<String>) {
+    let (mut verb, mut path) = (root, Vec::new());
+    for word in words {
+        let Some(next) = word.to_str().and_then(|name| verb.find_subcommand(name)) else { break };
+        verb = next;
+        path.push(next.get_name().to_owned());
+    }
+    (verb, path)
 }
 
 /// Says whether this is neither a flag nor empty.
@@ -64,18 +78,35 @@ mod tests {
     use super::*;
 
     fn route(words: &[&str]) -> Route {
-        let root = Command::new("root").subcommand(Command::new("list")).subcommand(Command::new("read"));
+        let acl = Command::new("acl").subcommand(Command::new("token").subcommand(Command::new("list")));
+        let root = Command::new("root").subcommands([Command::new("list"), Command::new("read"), acl]);
         decide(&root, words.iter().map(OsString::from).collect())
     }
 
     #[test]
     fn help_wins_wherever_it_stands_before_two_dashes() {
         for words in [["list", "-h"], ["list", "-help"], ["-h", "list"], ["list", "--help"]] {
-            assert_eq!(route(&words), Route::Help("list".to_owned()));
+            assert_eq!(route(&words), Route::Help(path(&["list"])));
         }
-        assert_eq!(route(&["read", "-name", "-h"]), Route::Help("read".to_owned()));
+        assert_eq!(route(&["read", "-name", "-h"]), Route::Help(path(&["read"])));
         assert_eq!(route(&["-h"]), Route::RootHelp);
         assert!(matches!(route(&["list", "--", "-h"]), Route::Run(_)));
+    }
+
+    fn path(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn verbs_of_verbs_are_followed_until_a_flag_or_a_word_that_is_none() {
+        assert!(matches!(route(&["acl", "token", "list", "list"]), Route::Run(words) if words.len() == 4));
+        for words in [["acl"].as_slice(), &["acl", "bogus"], &["acl", "-x", "token", "list"]] {
+            assert_eq!(route(words), Route::NoVerbOf(path(&["acl"])), "{words:?}");
+        }
+        assert_eq!(route(&["acl", "token", "-x", "list"]), Route::NoVerbOf(path(&["acl", "token"])));
+        assert_eq!(route(&["acl", "-h", "token"]), Route::Help(path(&["acl"])));
+        assert_eq!(route(&["acl", "token", "list", "-h"]), Route::Help(path(&["acl", "token", "list"])));
+        assert_eq!(route(&["-x", "acl", "token"]), Route::MisplacedFlags(path(&["acl", "token"])));
     }
 
     #[test]
@@ -87,7 +118,7 @@ mod tests {
 
     #[test]
     fn flags_before_the_verb_are_a_mistake_unless_they_ask_for_the_version() {
-        assert_eq!(route(&["-x", "list"]), Route::MisplacedFlags("list".to_owned()));
+        assert_eq!(route(&["-x", "list"]), Route::MisplacedFlags(path(&["list"])));
         for words in [["-v"].as_slice(), &["--version"], &["-version", "list"]] {
             assert_eq!(route(words), Route::Version);
         }

@@ -89,6 +89,12 @@ pub(crate) enum ClientError {
         /// The name.
         name: String,
     },
+    /// The same of an id.
+    #[error("{id:?} is not a valid id: a path cannot carry it")]
+    UnaddressableId {
+        /// The id.
+        id: String,
+    },
 }
 
 /// Returns the method as Go's errors name it: `Get`, `Post`, `Delete`.

@@ -9,11 +9,12 @@ use thiserror::Error;
 
 use crate::args::go_bool;
 use crate::args::hidden::HiddenText;
-use crate::args::http::HttpFlags;
+use crate::args::http::{CallFlags, ClientFlags};
 use crate::bounded;
 use crate::client::address::ApiAddress;
 use crate::client::variables::Variable;
 use crate::client::{go_io, tls, transport};
+use crate::data_dir::LocalServer;
 use crate::world::Environment;
 
 /// Most bytes of a file with an ACL token: a signed token of an identity provider has a few thousand.
@@ -157,44 +158,37 @@ pub(crate) struct Settings {
     pub identity: Option<Identity>,
     pub verifies_certificates: bool,
     pub tls_server_name: Option<String>,
+    pub datacenter: Option<String>,
     pub partition: Option<String>,
     pub namespace: Option<String>,
 }
 
-/// A server that this user runs.
-#[derive(Debug)]
-pub(crate) struct OwnServer {
-    /// Its socket.
-    pub socket: PathBuf,
-    /// Its management token, which goes to that socket and nowhere else.
-    pub token: Option<HiddenText>,
-}
-
 impl Settings {
-    /// Resolves flags, then environment, then defaults; `own_server` is called only if nobody names an address or a token.
+    /// Resolves flags, then environment, then defaults; `local` is called only if nobody names an address or a token.
     ///
     /// # Errors
     /// [`SettingsError`] for the first setting that is wrong.
     pub(crate) fn resolve(
-        flags: &HttpFlags,
+        flags: &impl CallFlags,
         environment: Environment<'_>,
-        own_server: impl FnOnce() -> Option<OwnServer>,
+        local: impl FnOnce() -> Option<LocalServer>,
     ) -> Result<Self, SettingsError> {
+        let (flags, scope) = (flags.client(), flags.scope());
         let path = |flag: &Option<PathBuf>, variable: Variable| given_path(flag).or_else(|| variable.path(environment));
-        let text = |flag: &Option<String>, variable: Variable| match flag.clone().filter(|text| !text.is_empty()) {
-            Some(text) => Ok(Some(text)),
+        let text = |flag: Option<&str>, variable: Variable| match flag.filter(|text| !text.is_empty()) {
+            Some(text) => Ok(Some(text.to_owned())),
             None => Ok(variable.text(environment)?.map(|(_, text)| text)),
         };
         let wants_tls = boolean(Variable::HttpSsl, environment)?.unwrap_or(false);
-        let acl_token = acl_token(flags, environment)?.filter(|t| !t.is_empty());
+        let mut acl_token = acl_token(flags, environment)?.filter(|t| !t.is_empty());
         // A token that somebody named is meant for a server that somebody named, or for Consul's usual address.
-        let own_server = || if acl_token.is_none() { own_server() } else { None };
-        let mut own_token = None;
-        let address = match text(&flags.http_addr, Variable::HttpAddr)? {
+        let local = || if acl_token.is_none() { local() } else { None };
+        let address = match text(flags.http_addr.as_deref(), Variable::HttpAddr)? {
             Some(address) => ApiAddress::parse(&address, wants_tls)?,
-            None => match own_server() {
-                Some(OwnServer { socket, token }) => {
-                    own_token = token.map(|token| token.expose().to_owned());
+            None => match local() {
+                Some(LocalServer { socket, management_token }) => {
+                    // The one place to which a token goes that nobody named.
+                    acl_token = management_token.map(token_in).transpose()?.filter(|t| !t.is_empty());
                     ApiAddress::Unix(socket)
                 }
                 None => ApiAddress::parse(ApiAddress::DEFAULT, wants_tls)?,
@@ -206,14 +200,15 @@ impl Settings {
         let key = path(&flags.client_key, Variable::ClientKey);
         Ok(Self {
             address,
-            acl_token: acl_token.or(own_token).map(sensitive).transpose()?,
+            acl_token: acl_token.map(sensitive).transpose()?,
             basic_auth: basic_auth(environment)?,
             roots: tls::roots(ca_file.as_deref(), ca_path.as_deref())?,
             identity: tls::identity(certificate.as_deref(), key.as_deref())?,
             verifies_certificates: boolean(Variable::HttpSslVerify, environment)?.unwrap_or(true),
-            tls_server_name: text(&flags.tls_server_name, Variable::TlsServerName)?,
-            partition: text(&flags.partition, Variable::Partition)?,
-            namespace: text(&None, Variable::Namespace)?,
+            tls_server_name: text(flags.tls_server_name.as_deref(), Variable::TlsServerName)?,
+            datacenter: scope.datacenter.filter(|name| !name.is_empty()).map(str::to_owned),
+            partition: text(scope.partition, Variable::Partition)?,
+            namespace: text(scope.namespace, Variable::Namespace)?,
         })
     }
 }
@@ -230,7 +225,7 @@ fn boolean(variable: Variable, environment: Environment<'_>) -> Result<Option<bo
 }
 
 /// Finds the ACL token: file before text, and flags before environment.
-fn acl_token(flags: &HttpFlags, environment: Environment<'_>) -> Result<Option<String>, SettingsError> {
+fn acl_token(flags: &ClientFlags, environment: Environment<'_>) -> Result<Option<String>, SettingsError> {
     if let Some(path) = given_path(&flags.token_file) {
         return token_in(path).map(Some);
     }
@@ -266,4 +261,34 @@ fn sensitive(text: String) -> Result<HeaderValue, SettingsError> {
     let mut value = HeaderValue::try_from(text).map_err(|_| SettingsError::AclToken)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::http::HttpFlags;
+
+    #[test]
+    fn the_management_token_goes_to_the_own_socket_and_nowhere_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (socket, token) = (dir.path().join("api.sock"), dir.path().join("management-token"));
+        std::fs::write(&token, "s3cret\n").unwrap();
+        let local = || Some(LocalServer { socket: socket.clone(), management_token: Some(token.clone()) });
+        let named = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| std::ffi::OsString::from(value))
+        };
+        let nothing = named("", "");
+        let own = Settings::resolve(&HttpFlags::default(), &nothing, local).unwrap();
+        assert_eq!(own.address, ApiAddress::Unix(socket.clone()));
+        assert_eq!(own.acl_token.unwrap(), "s3cret");
+        for environment in [named("CONSUL_HTTP_ADDR", "unix:///x/api.sock"), named("PEERING_HTTP_ADDR", "127.0.0.1:1")]
+        {
+            let other = Settings::resolve(&HttpFlags::default(), &environment, local).unwrap();
+            assert_eq!(other.acl_token, None);
+        }
+        let token_named = named("CONSUL_HTTP_TOKEN", "mine");
+        let other = Settings::resolve(&HttpFlags::default(), &token_named, local).unwrap();
+        assert_eq!(other.acl_token.unwrap(), "mine");
+        assert_ne!(other.address, ApiAddress::Unix(socket.clone()));
+    }
 }

@@ -7,6 +7,8 @@ use thiserror::Error;
 use crate::client::error::ClientError;
 use crate::client::go_io;
 use crate::client::settings::SettingsError;
+use crate::commands::acl::error::AclError;
+use crate::commands::man::ManError;
 use crate::commands::wait::WaitError;
 use crate::output::OutputError;
 use crate::output::escape::line;
@@ -107,6 +109,18 @@ pub(crate) enum CommandError {
         /// Why.
         source: ClientError,
     },
+    /// A verb of access control failed.
+    #[error(transparent)]
+    Acl(Box<AclError>),
+    /// `completion` knows no such shell.
+    #[error("Missing the shell: expected one of {0}")]
+    NoShell(String),
+    /// `man` has no directory to write to.
+    #[error("Missing the directory for the pages, such as /usr/local/share/man/man1")]
+    NoManDirectory,
+    /// The pages were not written.
+    #[error(transparent)]
+    Man(#[from] ManError),
     /// Settings of a server are wrong; all of them are listed.
     #[cfg(feature = "server")]
     #[error("The settings of the server are wrong:\n{0}")]
@@ -130,6 +144,15 @@ pub(crate) enum CommandError {
     /// The result was not printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl From<AclError> for CommandError {
+    fn from(error: AclError) -> Self {
+        match error {
+            AclError::Output(error) => Self::Output(error),
+            error => Self::Acl(Box::new(error)),
+        }
+    }
 }
 
 /// Returns the value of a flag that the verb cannot do without.

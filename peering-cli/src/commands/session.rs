@@ -4,10 +4,10 @@ use std::future::Future;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::args::http::HttpFlags;
+use crate::args::http::CallFlags;
 use crate::client::Client;
-use crate::client::settings::{OwnServer, Settings, SettingsError};
-use crate::data_dir::{current_uid, default_data_dir, own_socket, own_token};
+use crate::client::settings::{Settings, SettingsError};
+use crate::data_dir::{LocalServer, current_uid, default_data_dir, local_server};
 use crate::world::{Environment, World};
 
 /// A server to call.
@@ -22,9 +22,9 @@ impl Session {
     ///
     /// # Errors
     /// [`SettingsError`] if flags or environment are wrong.
-    pub(crate) fn open(flags: &HttpFlags, world: &World<'_>) -> Result<Self, SettingsError> {
+    pub(crate) fn open(flags: &impl CallFlags, world: &World<'_>) -> Result<Self, SettingsError> {
         let environment = world.environment;
-        let settings = Settings::resolve(flags, environment, || local_server(environment))?;
+        let settings = Settings::resolve(flags, environment, || own_server(environment))?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(SettingsError::EventLoop)?;
         Ok(Self { client: Client::new(settings)?, runtime })
     }
@@ -36,8 +36,7 @@ impl Session {
 }
 
 /// Finds a server that this user runs with the default data directory.
-fn local_server(environment: Environment<'_>) -> Option<OwnServer> {
+fn own_server(environment: Environment<'_>) -> Option<LocalServer> {
     let uid = current_uid().ok()?;
-    let data_dir = default_data_dir(environment, uid)?;
-    Some(OwnServer { socket: own_socket(&data_dir, uid)?, token: own_token(&data_dir, uid) })
+    local_server(&default_data_dir(environment, uid)?, uid)
 }

@@ -10,7 +10,7 @@ fn no_verb_and_an_unknown_one_print_the_help_on_standard_error() {
         let ran = peering(words, &[]);
         assert_eq!((ran.exit.code(), ran.stdout.as_str()), (127, ""));
         assert!(ran.stderr.starts_with("Usage: peering <subcommand> [options] [args]\n\n"), "{}", ran.stderr);
-        assert!(ran.stderr.ends_with("    version           Print the version of this program\n"), "{}", ran.stderr);
+        assert!(ran.stderr.ends_with("    version              Print the version of this program\n"), "{}", ran.stderr);
     }
 }
 
@@ -34,6 +34,7 @@ fn every_help_page_has_its_usage_line_and_both_groups_of_flags() {
         ("list", "list [options]"),
         ("read", "read [options] -name <peer name>"),
         ("delete", "delete [options] -name <peer name>"),
+        ("exported-services", "exported-services [options] -name <peer name>"),
     ] {
         let page = peering(&[verb, "-h"], &[]).stdout;
         let mut lines = page.lines();

@@ -140,3 +140,18 @@ fn a_name_is_one_step_of_the_path() {
     let message = "Error deleting peering for ..: \"..\" is not a valid peer name: a path cannot carry it";
     assert_eq!(ran, failed(message));
 }
+
+#[test]
+fn a_compressed_answer_is_asked_for_and_read() {
+    // What gzip makes of `[]`, with the time in its head left out.
+    const EMPTY_LIST: [u8; 22] = [31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 139, 142, 5, 0, 41, 187, 76, 13, 2, 0, 0, 0];
+    let server = Mock::start(|_| {
+        let mut answer = answer(200, "");
+        answer.headers_mut().insert("Content-Encoding", "gzip".parse().unwrap());
+        *answer.body_mut() = EMPTY_LIST.to_vec().into();
+        answer
+    });
+    let ran = peering(&["list", "-http-addr", &server.address, "-format=json"], &[]);
+    assert_eq!(ran, succeeded("[]\n"));
+    assert_eq!(server.only().header("accept-encoding"), "gzip");
+}

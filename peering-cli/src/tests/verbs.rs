@@ -338,3 +338,23 @@ fn foreign_text_cannot_move_the_cursor_or_forge_a_line() {
 fn hostile_peering() -> Value {
     acceptor("a\nState:        ACTIVE")
 }
+
+#[test]
+fn exported_services_are_printed_as_they_came() {
+    let mut peering_value = dialer();
+    let server = serving(peering_value.clone());
+    let words = ["exported-services", "-name", "cluster-01", "-http-addr", &server.address];
+    assert_eq!(peering(&words, &[]), succeeded("db\ncache\n"));
+    assert_eq!(server.only().uri.path(), "/v1/peering/cluster-01");
+    let json = [&words[..], &["-format=json"]].concat();
+    assert_eq!(peering(&json, &[]), succeeded("[{\"ID\":\"db\"},{\"ID\":\"cache\"}]\n"));
+    peering_value["StreamStatus"]["ExportedServices"] = Value::Null;
+    let server = serving(peering_value);
+    let words = ["exported-services", "-name", "cluster-01", "-http-addr", &server.address];
+    assert_eq!(peering(&words, &[]), succeeded("\n"));
+    assert_eq!(peering(&[&words[..], &["-format=json"]].concat(), &[]), succeeded("[]\n"));
+    let server = Mock::always(404, "Peering not found for \"x\"");
+    let words = ["exported-services", "-name", "x", "-http-addr", &server.address];
+    assert_eq!(peering(&words, &[]), failed("No peering with name x found."));
+    assert_eq!(peering(&["exported-services"], &[]), failed("Missing the required -name flag"));
+}
