@@ -108,6 +108,11 @@ func refusedExports(r *Report, entries *api.ConfigEntries) {
 	_, _, err = entries.Set(everybody, nil)
 	r.Refused("all peers", err, "Unexpected response code: 500 "+
 		"(Services[0].Consumers[0]: exporting to all peers (wildcard) is not supported)")
+	partitioned := exporting("web")
+	partitioned.Services[0].Consumers[0].Partition = "other"
+	_, _, err = entries.Set(partitioned, nil)
+	r.Refused("a peer and a partition", err, "Unexpected response code: 500 "+
+		"(Services[0].Consumers[0]: must define at most one of Peer, Partition, or SamenessGroup)")
 	both := exporting("web")
 	both.Services[0].Consumers[0].SamenessGroup = "group"
 	_, _, err = entries.Set(both, nil)
