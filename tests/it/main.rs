@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how tests speak")]
 
 mod cli;
+mod clients;
 mod conformance_doc;
 mod docs;
 mod examples;

@@ -12,6 +12,7 @@ pub mod deceit;
 pub mod door;
 pub mod eventually;
 pub mod fuzzing;
+pub mod go_client;
 pub mod h2;
 pub mod hand;
 pub mod http;

@@ -1,0 +1,5 @@
+//! Programs that people use today, as far as a server sees them.
+
+mod go;
+mod kubernetes;
+mod terraform;
