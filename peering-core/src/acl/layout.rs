@@ -173,10 +173,11 @@ impl Layout<'_> {
     }
 
     fn skip_comment(&mut self) -> Result<(), Misplaced> {
-        let Some(end) = self.rest().find("*/") else { return Err(self.misplaced("comment not terminated")) };
-        let end = self.at + end + 2;
+        let Some(end) = self.rest()[2..].find("*/") else { return Err(self.misplaced("comment not terminated")) };
+        let end = self.at + 2 + end + 2;
         while self.at < end {
-            if self.rest().starts_with('\n') { self.take_line_break() } else { self.at += 1 }
+            // By bytes, since a comment may hold any character.
+            if self.text.as_bytes()[self.at] == b'\n' { self.take_line_break() } else { self.at += 1 }
         }
         self.laid.text.push(' ');
         Ok(())

@@ -102,6 +102,7 @@ fn keys_can_be_listed() {
 fn rules_are_read_as_people_write_them_for_consul() {
     for rules in [
         "",
+        "/* é\n */ # é",
         "# nothing\n// at all\n/* here */",
         "peering = \"read\"",
         "peering=\"read\" operator=\"write\"",

@@ -61,26 +61,15 @@ impl Resolver {
                 }
                 continue;
             }
-            if let Some(rest) = text.strip_prefix("https://") {
-                let Some(address) = self.socket_address("http-addr", rest) else { continue };
-                if address.ip().to_canonical().is_loopback() {
-                    config.http_tls.push(address);
-                } else {
-                    self.mistake(
-                        "http-addr",
-                        format!(
-                            "{address} is not a loopback address; without access control the API stays on this machine"
-                        ),
-                    );
-                }
-                continue;
-            }
-            let Some(address) = self.socket_address("http-addr", text.strip_prefix("http://").unwrap_or(text)) else {
-                continue;
+            let (rest, encryption) = match text.strip_prefix("https://") {
+                Some(rest) => (rest, Encryption::Tls),
+                None => (text.strip_prefix("http://").unwrap_or(text), Encryption::None),
             };
-            match may_listen(address, Encryption::None, config.acl) {
-                Ok(()) => config.http_tcp.push(address),
-                Err(problem) => self.mistake("http-addr", problem),
+            let Some(address) = self.socket_address("http-addr", rest) else { continue };
+            match (may_listen(address, encryption, config.acl), encryption) {
+                (Ok(()), Encryption::Tls) => config.http_tls.push(address),
+                (Ok(()), Encryption::None) => config.http_tcp.push(address),
+                (Err(problem), _) => self.mistake("http-addr", problem),
             }
         }
     }
@@ -155,7 +144,6 @@ pub(super) enum Encryption {
     /// They can.
     None,
     /// They cannot.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the listener with TLS is described by whoever serves it"))]
     Tls,
 }
 

@@ -50,6 +50,39 @@ async fn the_client_finds_the_server_of_its_own_user_without_an_address() {
 }
 
 #[tokio::test]
+async fn the_client_takes_the_management_token_to_the_socket_beside_it_and_nowhere_else() {
+    let Some((program, home, user)) = unprivileged().await else { return };
+    let place = home.path().join("state");
+    // 1. A server with access control, which is on unless somebody says otherwise, leaves a token for its own user.
+    let words = ["server", "-http-addr", "127.0.0.1:0", "-peer-addr", "127.0.0.1:0"];
+    let mut server = program.call(words).variable("XDG_STATE_HOME", &place).user(user).start();
+    let ready = server.line_with("ready").await;
+    let http = ready.split("http ").nth(1).unwrap().split([' ', ',']).next().unwrap().to_owned();
+    let data_dir = place.join("peering");
+    let file = data_dir.join("management-token");
+    let found = fs::symlink_metadata(&file).unwrap();
+    assert_eq!((found.uid(), found.mode() & 0o777), (user, 0o600));
+
+    // 2. Its user needs neither address nor token.
+    let ask = |words: &[&str]| program.call(words).variable("XDG_STATE_HOME", &place).user(user);
+    ask(&["generate-token", "-name", "cluster-02"]).finish().await.success();
+    ask(&["list"]).finish().await.success();
+
+    // 3. To an address that somebody named, the same one too, no token goes by itself.
+    let anonymous = "Error listing peerings: Unexpected response code: 403 (Permission denied: anonymous token lacks \
+                     permission 'peering:read'. The anonymous token is used implicitly when a request does not specify \
+                     a token.)\n";
+    let socket = format!("unix://{}", data_dir.join("api.sock").display());
+    for address in [http.as_str(), &socket] {
+        ask(&["list", "-http-addr", address]).finish().await.expect(1, "", anonymous);
+        ask(&["list"]).variable("CONSUL_HTTP_ADDR", address).finish().await.expect(1, "", anonymous);
+    }
+    let file = file.display().to_string();
+    ask(&["list", "-http-addr", &http, "-token-file", &file]).finish().await.success();
+    assert_eq!(server.end(Signal::TERM).await.status.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_socket_can_be_named_as_an_address() {
     let site = Site::start(&program(), "dc1").await;
     let socket = format!("unix://{}/api.sock", site.data_dir().display());

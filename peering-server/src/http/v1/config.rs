@@ -14,10 +14,12 @@ use crate::http::answer;
 use crate::http::body;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
+use crate::http::query::{ReadOptions, blocking};
 use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::service::config_entries::{EntryView, not_found};
+use crate::store::key;
 
 /// An entry in Consul's shape.
 #[derive(Serialize)]
@@ -74,13 +76,13 @@ pub(crate) async fn read_unnamed(
 }
 
 async fn read_one(app: &App, kind: &str, name: &str, request: Request) -> Result<Response, HttpError> {
-    let asked = asked_to_read(app, request)?;
+    let (asked, options) = asked_to_read(app, request)?;
     let kind = Kind::parse(kind).map_err(|error| HttpError::as_consul(error.to_string()))?;
     // What is exported takes a right to see; how the mesh is set up does not.
     if kind == Kind::ExportedServices {
         app.service.require(&asked.actor, Action::MeshRead).await?;
     }
-    let found = app.service.config_entry(kind, name).await?;
+    let found = blocking(app, options, key::CONFIG_ENTRIES, || app.service.config_entry(kind, name)).await?;
     // An entry that is not there has an index too, since a client may wait for it.
     let response = match &found.value {
         Some(view) => answer::json(app, &asked, &Shown::from(view)),
@@ -96,16 +98,20 @@ pub(crate) async fn list(
 ) -> Result<Response, HttpError> {
     let asked = asked_to_read(&app, request)?;
     let kind = Kind::parse(&kind).map_err(|error| HttpError::as_consul(error.to_string()))?;
-    list_some(&app, &asked, |view| view.entry.kind() == kind).await
+    list_some(&app, asked, |view| view.entry.kind() == kind).await
 }
 
 pub(crate) async fn list_all(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
     let asked = asked_to_read(&app, request)?;
-    list_some(&app, &asked, |_| true).await
+    list_some(&app, asked, |_| true).await
 }
 
-async fn list_some(app: &App, asked: &Asked, is_wanted: impl Fn(&EntryView) -> bool) -> Result<Response, HttpError> {
-    let mut listed = app.service.config_entries().await?;
+async fn list_some(
+    app: &App,
+    (asked, options): (Asked, ReadOptions),
+    is_wanted: impl Fn(&EntryView) -> bool,
+) -> Result<Response, HttpError> {
+    let mut listed = blocking(app, options, key::CONFIG_ENTRIES, || app.service.config_entries()).await?;
     listed.value.retain(is_wanted);
     let wanted = listed.value.len();
     if listed.value.iter().any(|view| view.entry.kind() == Kind::ExportedServices) {
@@ -117,7 +123,7 @@ async fn list_some(app: &App, asked: &Asked, is_wanted: impl Fn(&EntryView) -> b
         }
     }
     let shown: Vec<Shown<'_>> = listed.value.iter().map(Shown::from).collect();
-    let response = answer::json(app, asked, &shown);
+    let response = answer::json(app, &asked, &shown);
     let response = if shown.len() < wanted { answer::filtered(response) } else { response };
     Ok(answer::with_index(response, listed.index))
 }
@@ -157,11 +163,13 @@ async fn delete_one(app: &App, kind: &str, name: String, request: Request) -> Re
     })
 }
 
-fn asked_to_read(app: &App, request: Request) -> Result<Asked, HttpError> {
-    let asked = Asked::of(&request.into_parts().0);
+fn asked_to_read(app: &App, request: Request) -> Result<(Asked, ReadOptions), HttpError> {
+    let parts = request.into_parts().0;
+    let asked = Asked::of(&parts);
     refuse_enterprise(&asked)?;
+    let options = ReadOptions::of(&parts)?;
     app.refuse_other_datacenter(&asked)?;
-    Ok(asked)
+    Ok((asked, options))
 }
 
 fn ours(app: &App) -> &str {

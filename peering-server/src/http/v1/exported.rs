@@ -10,8 +10,10 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
+use crate::http::query::{ReadOptions, blocking};
 use crate::service::ServiceError;
 use crate::service::access::Action;
+use crate::store::key;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -51,10 +53,12 @@ struct Summary<'a> {
 struct Empty {}
 
 pub(crate) async fn by_service(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = Asked::of(&request.into_parts().0);
+    let parts = request.into_parts().0;
+    let asked = Asked::of(&parts);
     asked.refuse_partition()?;
+    let options = ReadOptions::of(&parts)?;
     app.service.require(&asked.actor, Action::MeshRead).await?;
-    let exports = app.service.exports().await?;
+    let exports = blocking(&app, options, key::CONFIG_ENTRIES, || app.service.exports()).await?;
     let listed = exports.value.by_service().into_iter();
     let listed =
         listed.map(|listed| Exported { service: listed.service, consumers: Consumers { peers: listed.peers } });
@@ -63,10 +67,12 @@ pub(crate) async fn by_service(State(app): State<Arc<App>>, request: Request) ->
 }
 
 pub(crate) async fn to_peer(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = Asked::of(&request.into_parts().0);
+    let parts = request.into_parts().0;
+    let asked = Asked::of(&parts);
     asked.refuse_partition()?;
+    let options = ReadOptions::of(&parts)?;
     let Some(peer) = asked.query("peer") else { return Err(HttpError::as_consul("must provide PeerName")) };
-    let exports = app.service.exports().await?;
+    let exports = blocking(&app, options, key::CONFIG_ENTRIES, || app.service.exports()).await?;
     let names = exports.value.exported_to(peer);
     let datacenter = app.service.cluster().datacenter().as_str();
     let summary = |name| Summary { name, datacenter, ..Summary::default() };

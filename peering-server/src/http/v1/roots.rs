@@ -11,7 +11,9 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
+use crate::http::query::{ReadOptions, blocking};
 use crate::service::roots::RootView;
+use crate::store::key;
 
 #[derive(Serialize)]
 struct Roots<'a> {
@@ -45,8 +47,10 @@ struct Root<'a> {
 }
 
 pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = Asked::of(&request.into_parts().0);
-    let root = app.service.root().await?;
+    let parts = request.into_parts().0;
+    let asked = Asked::of(&parts);
+    let options = ReadOptions::of(&parts)?;
+    let root = blocking(&app, options, key::PEERING_CA, || app.service.root()).await?;
     // Every spelling of a flag in Go.
     if matches!(asked.query("pem"), Some("1" | "t" | "T" | "true" | "TRUE" | "True")) {
         return Ok(answer::text("application/pem-certificate-chain", root.value.pem));
