@@ -82,7 +82,7 @@ pub(crate) enum Verb {
 }
 
 /// Words after the flags, which Consul's commands ignore and so do we.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Leftovers {
     #[arg(value_name = "args", hide = true, num_args = 0..)]
     leftovers: Vec<OsString>,

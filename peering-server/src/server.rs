@@ -21,7 +21,7 @@ use crate::dial::{DialPolicy, Dialer, Resolve, SystemResolver};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::http::{self, App};
 use crate::keyring::{Keyring, KeyringError};
-use crate::listen::{self, BindError, ListenAddress, Listener, ListenerEntry};
+use crate::listen::{self, BindError, Ceiling, ListenAddress, Listener, ListenerEntry};
 use crate::peerstream::{self, GrpcExchange, PeerStreams};
 use crate::service::access::Access;
 use crate::service::acl::ManagementTokenError;
@@ -110,7 +110,10 @@ pub struct Server {
     streams: Arc<PeerStreams>,
     addresses: Vec<ListenAddress>,
     peer_address: SocketAddr,
+    config: Config,
     certificate: Option<ServedCertificate>,
+    connections: Ceiling,
+    dialer: Dialer,
     stop_accepting: CancellationToken,
     stop_events: CancellationToken,
     tasks: JoinSet<()>,
@@ -205,8 +208,9 @@ impl Server {
         let peer_listener = ListenerEntry::peer(config.peer_addr, tls).bind().await?;
         let peer_address = peer_listener.tcp_address().unwrap_or(config.peer_addr);
         let mut http_listeners = Vec::new();
-        let certificate = config.http_certificate.clone().map(ServedCertificate::load).transpose()?;
-        for entry in http_entries(&config, certificate.as_ref())? {
+        let certificate = config.http_certificate.as_ref().map(ServedCertificate::load).transpose()?;
+        let connections = Ceiling::new(config.http_max_connections);
+        for entry in http_entries(&config, certificate.as_ref(), &connections)? {
             http_listeners.push(entry.bind().await?);
         }
 
@@ -234,7 +238,7 @@ impl Server {
         let streams = Arc::new(PeerStreams::new(peerstream::Parts {
             service: Arc::clone(&service),
             board,
-            dialer,
+            dialer: dialer.clone(),
             clock: Arc::clone(&clock),
             entropy,
         }));
@@ -268,7 +272,10 @@ impl Server {
             streams,
             addresses,
             peer_address,
+            config,
             certificate,
+            connections,
+            dialer,
             stop_accepting,
             stop_events,
             tasks,
@@ -296,16 +303,19 @@ impl Server {
         self.peer_address
     }
 
-    /// Reads again what may change while the server runs: the certificate of the HTTP API. Connections that are open keep
-    /// the one that they were shown.
+    /// Takes on what may change while the server runs: the certificate of the HTTP API, `http_max_connections` and
+    /// `dial_deny`. Connections that are open stay, with the certificate that they were shown. Returns the settings that
+    /// differ too and need a restart.
     ///
     /// # Errors
-    /// [`CertificateFilesError`]; the certificate that was there goes on being served.
-    pub fn reload(&self) -> Result<(), CertificateFilesError> {
-        if let Some(ServedCertificate { files, slot }) = &self.certificate {
-            slot.replace(files.load()?);
+    /// [`CertificateFilesError`]; nothing is changed then.
+    pub fn reload(&self, new: &Config) -> Result<Vec<&'static str>, CertificateFilesError> {
+        if let (Some(certificate), Some(files)) = (&self.certificate, &new.http_certificate) {
+            certificate.slot.replace(files.load()?);
         }
-        Ok(())
+        self.connections.set(new.http_max_connections);
+        self.dialer.set_policy(DialPolicy::new(new.dial_deny.clone()));
+        Ok(self.config.needs_restart(new))
     }
 
     /// Stops accepting, ends streams, flushes and closes the store.
@@ -327,26 +337,28 @@ impl Server {
     }
 }
 
-/// The certificate of the HTTP API, and where it came from.
+/// The certificate of the HTTP API.
 struct ServedCertificate {
-    files: CertificateFiles,
     slot: Arc<KeySlot>,
 }
 
 impl ServedCertificate {
-    fn load(files: CertificateFiles) -> Result<Self, CertificateFilesError> {
-        let slot = Arc::new(KeySlot::new(files.load()?));
-        Ok(Self { files, slot })
+    fn load(files: &CertificateFiles) -> Result<Self, CertificateFilesError> {
+        Ok(Self { slot: Arc::new(KeySlot::new(files.load()?)) })
     }
 }
 
 /// Describes every listener of the HTTP API.
-fn http_entries(config: &Config, certificate: Option<&ServedCertificate>) -> Result<Vec<ListenerEntry>, rustls::Error> {
-    let plain = |address| ListenerEntry::http_within(address, config.http_max_connections);
+fn http_entries(
+    config: &Config,
+    certificate: Option<&ServedCertificate>,
+    connections: &Ceiling,
+) -> Result<Vec<ListenerEntry>, rustls::Error> {
+    let plain = |address| ListenerEntry::http_within(address, connections.clone());
     let mut entries: Vec<ListenerEntry> = config.http_tcp.iter().map(|at| plain(ListenAddress::Tcp(*at))).collect();
     if let Some(certificate) = certificate {
         let tls = ServerTls::one_for_all(Arc::clone(&certificate.slot), &[ALPN_H2, ALPN_HTTP_1_1])?;
-        let https = |at: &SocketAddr| ListenerEntry::https_within(*at, tls.clone(), config.http_max_connections);
+        let https = |at: &SocketAddr| ListenerEntry::https_within(*at, tls.clone(), connections.clone());
         entries.extend(config.http_tls.iter().map(https));
     }
     entries.extend(config.http_unix.iter().map(|path| plain(ListenAddress::Unix(path.clone()))));

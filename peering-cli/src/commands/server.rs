@@ -1,5 +1,6 @@
 //! `peering server`: runs a server until it is told to stop.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,11 +10,12 @@ use peering_server::listen::ListenAddress;
 use peering_server::logs;
 use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
 use tracing::level_filters::LevelFilter;
+use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::args::Leftovers;
 use crate::args::go_bool;
@@ -28,7 +30,7 @@ const OWN_CRATES: &str = "peering";
 const CONFIG_FILE: &str = "PEERING_SERVER_CONFIG_FILE";
 
 /// Flags of `server`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     override_usage = "peering server [options]",
     about = "Run a server",
@@ -118,16 +120,26 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
-        let check = self.check;
-        let environment = world.environment;
+        let config = self.read_settings(world.environment)?;
+        if self.check {
+            return Ok(world.output.result("The settings are good.")?);
+        }
+        let log = start_log(config.log_level, config.log_format);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
+        runtime.block_on(self.serve(config, &log, world))
+    }
+
+    /// Reads flags, then variables, then the file, and checks them.
+    fn read_settings(&self, environment: Environment<'_>) -> Result<Config, Mistakes> {
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
         let (weaker, mut mistakes) = Settings::from_env(look_up);
         mistakes.extend(unreadable(environment));
-        let file = self
-            .config_file
-            .clone()
-            .or_else(|| environment(CONFIG_FILE).filter(|it| !it.is_empty()).map(PathBuf::from));
-        let mut settings = self.into_settings().or(weaker);
+        let file = self.config_file.clone().or_else(|| {
+            let named = environment(CONFIG_FILE).filter(|path| !path.is_empty());
+            named.map(PathBuf::from)
+        });
+        let mut settings = self.settings().or(weaker);
         match file.as_deref().map(Settings::from_file).transpose() {
             Ok(weakest) => settings = settings.or(weakest.unwrap_or_default()),
             Err(mistake) => mistakes.push(mistake),
@@ -135,35 +147,70 @@ impl Server {
         if settings.data_dir.is_none() {
             settings.data_dir = current_uid().ok().and_then(|uid| default_data_dir(environment, uid));
         }
-        let config = all_or_nothing(mistakes, settings.resolve())?;
-        if check {
-            return Ok(world.output.result("The settings are good.")?);
-        }
-        start_log(config.log_level, config.log_format);
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
-        runtime.block_on(serve(config, world))
+        all_or_nothing(mistakes, settings.resolve())
     }
 
-    fn into_settings(self) -> Settings {
+    async fn serve(&self, config: Config, log: &LogLevels, world: &mut World<'_>) -> Result<(), CommandError> {
+        // Signals are caught before anything is opened, so that none finds a server half way.
+        let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(CommandError::Runtime)?;
+        let server = Running::start(config).await.map_err(|error| CommandError::Start(Box::new(error)))?;
+        world.output.result(&ready_line(&server))?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => self.reload(&server, log, world.environment),
+            }
+        }
+        tokio::select! {
+            () = server.shutdown() => Ok(()),
+            _ = terminate.recv() => Err(CommandError::Interrupted),
+            _ = interrupt.recv() => Err(CommandError::Interrupted),
+        }
+    }
+
+    /// Reads the settings again and takes on what a running server can. A mistake leaves everything as it was.
+    fn reload(&self, server: &Running, log: &LogLevels, environment: Environment<'_>) {
+        let new = match self.read_settings(environment) {
+            Ok(new) => new,
+            Err(mistakes) => {
+                return error!(error = mistakes.to_string(), "SIGHUP: the settings are wrong, nothing was reloaded");
+            }
+        };
+        match server.reload(&new) {
+            Ok(waiting) => {
+                log.set(new.log_level);
+                info!("SIGHUP: certificates, log level and limits were reloaded");
+                if !waiting.is_empty() {
+                    warn!(settings = waiting.join(", "), "SIGHUP: these settings changed too and need a restart");
+                }
+            }
+            Err(cause) => error!(error = &cause as &dyn Error, "SIGHUP: nothing was reloaded"),
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let flags = self.clone();
         Settings {
-            dev: self.dev,
-            data_dir: self.data_dir,
-            store: self.store,
-            keyring: self.keyring,
-            datacenter: self.datacenter,
-            node_name: self.node_name,
-            http_addr: self.http_addr,
-            http_cert: self.http_cert,
-            http_key: self.http_key,
-            peer_addr: self.peer_addr,
-            advertise: self.advertise,
-            acl: self.acl,
-            allow_plaintext: self.allow_plaintext,
-            dial_deny: self.dial_deny,
-            http_max_connections: self.http_max_connections,
-            log_level: self.log_level,
-            log_format: self.log_format,
+            dev: flags.dev,
+            data_dir: flags.data_dir,
+            store: flags.store,
+            keyring: flags.keyring,
+            datacenter: flags.datacenter,
+            node_name: flags.node_name,
+            http_addr: flags.http_addr,
+            http_cert: flags.http_cert,
+            http_key: flags.http_key,
+            peer_addr: flags.peer_addr,
+            advertise: flags.advertise,
+            acl: flags.acl,
+            allow_plaintext: flags.allow_plaintext,
+            dial_deny: flags.dial_deny,
+            http_max_connections: flags.http_max_connections,
+            log_level: flags.log_level,
+            log_format: flags.log_format,
         }
     }
 }
@@ -189,28 +236,6 @@ fn unreadable(environment: Environment<'_>) -> impl Iterator<Item = Mistake> + '
     })
 }
 
-async fn serve(config: Config, world: &mut World<'_>) -> Result<(), CommandError> {
-    // Signals are caught before anything is opened, so that none finds a server half way.
-    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(CommandError::Runtime)?;
-    let server = Running::start(config).await.map_err(|error| CommandError::Start(Box::new(error)))?;
-    world.output.result(&ready_line(&server))?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            // A closed terminal must not cut streams.
-            _ = hang_up.recv() => info!("SIGHUP: there is nothing to reload"),
-        }
-    }
-    tokio::select! {
-        () = server.shutdown() => Ok(()),
-        _ = terminate.recv() => Err(CommandError::Interrupted),
-        _ = interrupt.recv() => Err(CommandError::Interrupted),
-    }
-}
-
 /// Says in one line that the server is there, and where.
 fn ready_line(server: &Running) -> String {
     let http: Vec<String> = server.http_addresses().iter().map(ListenAddress::to_string).collect();
@@ -224,21 +249,37 @@ fn ready_line(server: &Running) -> String {
     )
 }
 
+/// What the log lets through, while it is written.
+struct LogLevels(reload::Handle<Targets, Registry>);
+
+impl LogLevels {
+    fn set(&self, level: LogLevel) {
+        // A program that has a server inside may have a log of its own; then there is none of ours to change.
+        _ = self.0.reload(words_of(filter_of(level)));
+    }
+}
+
 /// Sends the log to standard error.
-fn start_log(level: LogLevel, format: LogFormat) {
-    let level = match level {
+fn start_log(level: LogLevel, format: LogFormat) -> LogLevels {
+    let (words, levels) = reload::Layer::new(words_of(filter_of(level)));
+    let registry = tracing_subscriber::registry().with(words);
+    let lines = fmt::layer().with_ansi(false);
+    // A program that has a server inside may have a log of its own already; then that one is written.
+    _ = match format {
+        LogFormat::Text => registry.with(lines.with_writer(Guarded::text())).try_init(),
+        LogFormat::Json => registry.with(lines.json().with_writer(Guarded::json())).try_init(),
+    };
+    LogLevels(levels)
+}
+
+const fn filter_of(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
-    // A program that has a server inside may have a log of its own already; then that one is written.
-    let _ = match format {
-        LogFormat::Text => log.with_writer(Guarded::text()).finish().with(words_of(level)).try_init(),
-        LogFormat::Json => log.json().with_writer(Guarded::json()).finish().with(words_of(level)).try_init(),
-    };
+    }
 }
 
 /// Lets our own words into the log, and those of libraries only where somebody looks for a fault: the HTTP/2 library

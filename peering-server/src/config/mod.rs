@@ -3,6 +3,7 @@
 pub mod env;
 mod file;
 mod resolve;
+mod restart;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

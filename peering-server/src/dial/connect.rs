@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use peering_core::address::ServerAddress;
@@ -47,7 +48,7 @@ impl DialSecurity {
 /// Dials server addresses of peers.
 #[derive(Debug, Clone)]
 pub struct Dialer {
-    policy: DialPolicy,
+    policy: Arc<ArcSwap<DialPolicy>>,
     resolver: Arc<dyn Resolve>,
     limit: Duration,
 }
@@ -62,7 +63,12 @@ impl Dialer {
     /// Makes a dialer that asks this resolver.
     #[must_use]
     pub fn with_resolver(policy: DialPolicy, resolver: Arc<dyn Resolve>) -> Self {
-        Self { policy, resolver, limit: DIAL_MAX }
+        Self { policy: Arc::new(ArcSwap::from_pointee(policy)), resolver, limit: DIAL_MAX }
+    }
+
+    /// Puts another policy in force for this dialer and its copies. Streams that are open stay.
+    pub fn set_policy(&self, policy: DialPolicy) {
+        self.policy.store(Arc::new(policy));
     }
 
     /// Dials one server address: the host's addresses in the order of the resolver, those that may be dialed.
@@ -100,7 +106,7 @@ impl Dialer {
     ) -> Result<TcpStream, DialError> {
         let mut failure = DialError::NoAddress;
         for address in resolved {
-            if let Err(refusal) = self.policy.check(address.ip(), origin) {
+            if let Err(refusal) = self.policy.load().check(address.ip(), origin) {
                 // A refusal tells less than what became of an address that was tried.
                 if matches!(failure, DialError::NoAddress) {
                     failure = refusal.into();

@@ -88,6 +88,7 @@ async fn serve_from<A, H, F>(
     H: Fn(Connection) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
+    let handshake = limits.handshake;
     let gate = Gate::new(limits);
     let mut refusals = Refusals::default();
     let connections = TaskTracker::new();
@@ -114,7 +115,7 @@ async fn serve_from<A, H, F>(
         };
         let (tls, handler, shutdown) = (tls.clone(), handler.clone(), shutdown.clone());
         connections.spawn(async move {
-            let ready = shutdown.run_until_cancelled(prepare(stream, &tls, limits)).await;
+            let ready = shutdown.run_until_cancelled(prepare(stream, &tls, handshake)).await;
             match ready {
                 Some(Ok(socket)) => handler(Connection { socket, source, shutdown, admission }).await,
                 Some(Err(error)) => {
@@ -160,7 +161,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn prepare(socket: Socket, tls: &TlsRule, limits: Limits) -> Result<Socket, HandshakeError> {
+async fn prepare(socket: Socket, tls: &TlsRule, handshake_max: Duration) -> Result<Socket, HandshakeError> {
     let stream = match socket {
         Socket::Tcp(stream) => stream,
         other => return Ok(other),
@@ -169,7 +170,7 @@ async fn prepare(socket: Socket, tls: &TlsRule, limits: Limits) -> Result<Socket
     stream.set_nodelay(true)?;
     match tls {
         TlsRule::Plain => Ok(Socket::Tcp(stream)),
-        TlsRule::ByServerName(tls) => within(limits.handshake, tls.accept::<TcpStream>(stream)).await,
+        TlsRule::ByServerName(tls) => within(handshake_max, tls.accept::<TcpStream>(stream)).await,
         TlsRule::One(tls) => {
             let handshake = async {
                 if begins_as_http(&stream).await? {
@@ -177,7 +178,7 @@ async fn prepare(socket: Socket, tls: &TlsRule, limits: Limits) -> Result<Socket
                 }
                 tls.accept::<TcpStream>(stream).await
             };
-            within(limits.handshake, handshake).await
+            within(handshake_max, handshake).await
         }
     }
 }
@@ -273,7 +274,7 @@ mod tests {
             system(TOO_MANY_OPEN_FILES),
             connection(),
         ];
-        let limits = Limits { connections: 2, connections_per_source: None, handshake: Duration::MAX };
+        let limits = Limits { connections: 2.into(), connections_per_source: None, handshake: Duration::MAX };
         let (send, mut served) = mpsc::unbounded_channel();
         let handler = move |connection: Connection| {
             let send = send.clone();
@@ -295,7 +296,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_shutdown_does_not_wait_for_the_pause() {
-        let limits = Limits { connections: 1, connections_per_source: None, handshake: Duration::MAX };
+        let limits = Limits { connections: 1.into(), connections_per_source: None, handshake: Duration::MAX };
         let script = Script(Mutex::new((0..10_000).map(|_| system(24)).collect()));
         let shutdown = CancellationToken::new();
         let task = serve_from(script, "test", TlsRule::Plain, limits, |_| async {}, shutdown.clone());

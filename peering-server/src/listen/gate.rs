@@ -82,8 +82,9 @@ impl Gate {
     pub fn admit(self: &Arc<Self>, source: Option<IpAddr>) -> Result<Admission, GateRefusal> {
         let source = source.map(source_of);
         let mut counts = self.counts();
-        if counts.total >= self.limits.connections {
-            return Err(GateRefusal::Full { limit: self.limits.connections });
+        let limit = self.limits.connections.get();
+        if counts.total >= limit {
+            return Err(GateRefusal::Full { limit });
         }
         let from_source = source.and_then(|source| counts.by_source.get(&source).copied()).unwrap_or(0);
         if let Some(limit) = self.limits.connections_per_source
@@ -218,7 +219,11 @@ mod tests {
     use super::*;
 
     fn gate(connections: usize, per_source: Option<usize>) -> Arc<Gate> {
-        Gate::new(Limits { connections, connections_per_source: per_source, handshake: Duration::MAX })
+        Gate::new(Limits {
+            connections: connections.into(),
+            connections_per_source: per_source,
+            handshake: Duration::MAX,
+        })
     }
 
     fn ip(text: &str) -> Option<IpAddr> {

@@ -191,7 +191,7 @@ mod tests {
         let deadline = Duration::from_millis(50);
         let adjust = |entry: &mut ListenerEntry| {
             entry.limits.handshake = deadline;
-            entry.limits.connections = 1;
+            entry.limits.connections = 1.into();
         };
         let peer = Peer::start(who(), adjust).await;
         let stall = async || {

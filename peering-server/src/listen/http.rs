@@ -253,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn connections_past_the_bound_are_closed_and_room_is_made_again() {
         let mut entry = ListenerEntry::http(ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()));
-        entry.limits.connections = 2;
+        entry.limits.connections = 2.into();
         let served = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&served);
         let router = who().layer(axum::middleware::map_request(move |request: axum::extract::Request| {

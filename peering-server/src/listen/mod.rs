@@ -11,6 +11,7 @@
 
 pub mod accept;
 mod activity;
+mod ceiling;
 pub mod drive;
 pub mod gate;
 pub mod grpc;
@@ -33,6 +34,7 @@ use crate::bounds;
 use crate::tls::ServerTls;
 
 pub use accept::{Connection, serve};
+pub use ceiling::Ceiling;
 pub use gate::{AcceptedOpen, Admission, ConnectionGuard};
 pub use unix::{UnixSocket, UnixSocketError};
 
@@ -80,10 +82,10 @@ pub enum Services {
 }
 
 /// How much a listener takes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Most counted connections in all.
-    pub connections: usize,
+    pub connections: Ceiling,
     /// Most counted connections from one source, if that is bounded.
     pub connections_per_source: Option<usize>,
     /// Longest TLS handshake.
@@ -114,14 +116,15 @@ impl ListenerEntry {
 
     /// Describes a listener for the HTTP API that takes so many connections.
     #[must_use]
-    pub fn http_within(address: ListenAddress, connections: usize) -> Self {
+    pub fn http_within(address: ListenAddress, connections: impl Into<Ceiling>) -> Self {
+        let connections = connections.into();
         let limits = Limits { connections, connections_per_source: None, handshake: bounds::TLS_HANDSHAKE_MAX };
         Self { name: "http", address, tls: TlsRule::Plain, services: Services::HttpApi, limits }
     }
 
     /// Describes a listener for the HTTP API over TLS that takes so many connections.
     #[must_use]
-    pub fn https_within(address: SocketAddr, tls: ServerTls, connections: usize) -> Self {
+    pub fn https_within(address: SocketAddr, tls: ServerTls, connections: impl Into<Ceiling>) -> Self {
         let (name, address, tls) = ("https", ListenAddress::Https(address), TlsRule::One(tls));
         Self { name, tls, ..Self::http_within(address, connections) }
     }
@@ -130,7 +133,7 @@ impl ListenerEntry {
     #[must_use]
     pub fn peer(address: SocketAddr, tls: ServerTls) -> Self {
         let limits = Limits {
-            connections: bounds::PEER_CONNECTIONS_MAX,
+            connections: bounds::PEER_CONNECTIONS_MAX.into(),
             connections_per_source: Some(bounds::PEER_CONNECTIONS_PER_SOURCE_MAX),
             handshake: bounds::TLS_HANDSHAKE_MAX,
         };

@@ -1,9 +1,14 @@
 //! How a server begins and ends: one line on standard output, the log on standard error, exit code 0 after a signal.
 
+use std::time::Duration;
+
+use peering_tests::eventually::eventually;
 use peering_tests::process::{Process, Signal};
 use peering_tests::redact::redact;
 use peering_tests::site::private_directory;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::under_test::program;
 
@@ -47,4 +52,57 @@ async fn the_log_goes_to_standard_error_in_the_format_that_was_asked_for() {
 
     let (process, _directory) = server(&["-log-level", "error"]).await;
     assert_eq!(process.end(Signal::TERM).await.stderr, "", "nothing failed, so nothing is logged");
+}
+
+/// Sends SIGHUP and waits until this is in the log for so many times.
+async fn hang_up(process: &Process, text: &str, times: usize) {
+    process.signal(Signal::HUP);
+    eventually(Duration::from_secs(10), async || {
+        let log = process.stderr();
+        if log.matches(text).count() == times { Ok(()) } else { Err(log) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hang_up_reloads_the_log_level_and_names_what_needs_a_restart() {
+    let home = private_directory();
+    let file = home.path().join("peering.toml");
+    let path = file.display().to_string();
+    std::fs::write(&file, "log_level = \"error\"\n").unwrap();
+    let (process, _directory) = server(&["-config-file", &path]).await;
+    assert_eq!(process.stderr(), "");
+    std::fs::write(&file, "log_level = \"debug\"\nallow_plaintext = true\n").unwrap();
+    hang_up(&process, "SIGHUP: certificates, log level and limits were reloaded", 1).await;
+    hang_up(&process, "these settings changed too and need a restart", 2).await;
+    assert!(process.stderr().contains("allow-plaintext"), "{}", process.stderr());
+    std::fs::write(&file, "log_level = \"loud\"\nhttp_max_connections = 0\n").unwrap();
+    hang_up(&process, "SIGHUP: the settings are wrong, nothing was reloaded", 1).await;
+    let log = process.stderr();
+    assert!(log.contains("-log-level: expected one of") && log.contains("-http-max-connections: "), "{log}");
+    assert_eq!(process.end(Signal::TERM).await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_hang_up_moves_the_bound_on_connections() {
+    let home = private_directory();
+    let file = home.path().join("peering.toml");
+    let path = file.display().to_string();
+    std::fs::write(&file, "http_max_connections = 1\n").unwrap();
+    let (mut process, _directory) = server(&["-config-file", &path]).await;
+    let ready = process.line_with("ready").await;
+    let address = ready.split("http ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let asked = async |stream: &mut TcpStream| {
+        let request = "GET /v1/status/leader HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.map(|_| String::from_utf8_lossy(&first).into_owned())
+    };
+    let mut held = TcpStream::connect(&address).await.unwrap();
+    assert_eq!(asked(&mut held).await.unwrap(), "HTTP/1.1 200");
+    assert!(asked(&mut TcpStream::connect(&address).await.unwrap()).await.is_err(), "one place, and it is taken");
+    std::fs::write(&file, "http_max_connections = 2\n").unwrap();
+    hang_up(&process, "limits were reloaded", 1).await;
+    assert_eq!(asked(&mut TcpStream::connect(&address).await.unwrap()).await.unwrap(), "HTTP/1.1 200");
+    process.end(Signal::TERM).await;
 }

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 
 struct Https {
     server: Server,
+    config: Config,
     address: SocketAddr,
     directory: TempDir,
 }
@@ -28,13 +29,13 @@ impl Https {
         let mut config = Config::ephemeral(peering_core::name::Datacenter::parse("dc1").unwrap());
         config.http_tls = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         config.http_certificate = Some(files(&directory));
-        let server = Server::start(config).await.unwrap();
+        let server = Server::start(config.clone()).await.unwrap();
         let is_https = |address: &ListenAddress| match address {
             ListenAddress::Https(address) => Some(*address),
             _ => None,
         };
         let address = server.http_addresses().iter().find_map(is_https).unwrap();
-        (Self { server, address, directory }, pem)
+        (Self { server, config, address, directory }, pem)
     }
 
     /// Asks over a connection of its own, and says in which version it was answered.
@@ -91,10 +92,10 @@ async fn a_renewed_certificate_is_shown_after_a_reload_and_a_damaged_one_never_i
     let (https, old) = Https::start().await;
     let new = renew(&https.directory);
     assert!(https.ask(&client(&new)).await.is_err(), "nobody said that it should be read");
-    https.server.reload().unwrap();
+    https.server.reload(&https.config).unwrap();
     assert!(https.ask(&client(&new)).await.is_ok() && https.ask(&client(&old)).await.is_err());
     fs::write(files(&https.directory).certificate, "damaged").unwrap();
-    let error = https.server.reload().unwrap_err().to_string();
+    let error = https.server.reload(&https.config).unwrap_err().to_string();
     assert!(error.contains("cert.pem holds no certificate"), "{error}");
     assert!(https.ask(&client(&new)).await.is_ok());
     https.server.shutdown().await;
