@@ -9,6 +9,8 @@ use peering_tests::go_client::{Connection, GoClient};
 use peering_tests::http::Answer;
 use serde_json::{Value, json};
 
+use crate::http::acl::Guarded;
+
 /// One run of Terraform against one cluster.
 struct Provider {
     connection: Connection,
@@ -18,18 +20,24 @@ struct Provider {
 type Attributes = Value;
 
 impl Provider {
+    /// Runs it against a cluster without access control, which takes no notice of the token.
     async fn of(cluster: &Cluster) -> Self {
-        let client = GoClient::new(cluster.http().address(), "Go-http-client/1.1").token("secret").content_type_twice();
+        Self::with_token(cluster, "secret").await
+    }
+
+    async fn with_token(cluster: &Cluster, token: &str) -> Self {
+        let client = GoClient::new(cluster.http().address(), "Go-http-client/1.1").token(token).content_type_twice();
         Self { connection: client.connect().await }
     }
 
     /// Returns the query of the next request.
     async fn query(&mut self) -> String {
         let answer = self.connection.get("/v1/agent/self").await;
-        if answer.status != 200 {
-            return String::new();
+        match answer.status {
+            200 => format!("?dc={}", answer.json()["Config"]["Datacenter"].as_str().unwrap()),
+            403 => String::new(),
+            status => panic!("{status} {}", answer.body),
         }
-        format!("?dc={}", answer.json()["Config"]["Datacenter"].as_str().unwrap())
     }
 
     async fn create_token(&mut self, name: &str, more: Value) -> Answer {
@@ -144,6 +152,34 @@ async fn a_peering_resource_is_created_from_a_token_resource_and_destroyed_befor
     on_eu.destroy("us-cluster").await;
     assert_eq!(on_us.refresh("eu-cluster").await, None);
     assert_eq!(on_eu.refresh("us-cluster").await, None);
+}
+
+#[tokio::test]
+async fn with_access_control_the_right_to_write_peerings_is_enough() {
+    let guarded = Guarded::start().await;
+    let secret = |token: Value| token["SecretID"].as_str().unwrap().to_owned();
+    let writer = secret(guarded.token_with("writer", "peering = \"write\"").await);
+    let mut terraform = Provider::with_token(&guarded.cluster, &writer).await;
+    assert_eq!(terraform.query().await, "", "it may not ask for the datacenter");
+    token_of(&terraform.create_token("eu-cluster", json!({})).await);
+    assert!(terraform.refresh("eu-cluster").await.is_some());
+    terraform.destroy("eu-cluster").await;
+    assert_eq!(terraform.refresh("eu-cluster").await, None);
+
+    // With the right to read the agent too, it names the datacenter as without access control.
+    let both = secret(guarded.token_with("both", "peering = \"write\"\nagent_prefix \"\" { policy = \"read\" }").await);
+    let mut terraform = Provider::with_token(&guarded.cluster, &both).await;
+    assert_eq!(terraform.query().await, "?dc=dc1");
+    token_of(&terraform.create_token("eu-cluster", json!({})).await);
+
+    // Misuse: with the right to read, a refresh works and nothing else.
+    let reader = guarded.token_with("reader", "peering = \"read\"").await;
+    let accessor = reader["AccessorID"].as_str().unwrap().to_owned();
+    let mut terraform = Provider::with_token(&guarded.cluster, &secret(reader)).await;
+    assert!(terraform.refresh("eu-cluster").await.is_some());
+    let refused = terraform.create_token("us-cluster", json!({})).await;
+    let text = format!("Permission denied: token with AccessorID '{accessor}' lacks permission 'peering:write'");
+    assert_eq!((refused.status, refused.body), (403, text));
 }
 
 #[tokio::test]
