@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// A token that can be read, of a cluster that is not there.
+// A token that can be read, and is of no use.
 var wellFormed = base64.StdEncoding.EncodeToString([]byte(`{"CA":null,"ManualServerAddresses":null,` +
 	`"ServerAddresses":["127.0.0.1:1"],"ServerName":"","PeerID":"5b1c9a0e-2f6d-4b7a-8c3e-1d2f3a4b5c6d",` +
 	`"EstablishmentSecret":"c0ffee00-1111-2222-3333-444455556666","Remote":{"Partition":"","Datacenter":"dc9"}}`))
@@ -20,6 +20,7 @@ func refusals(r *Report, pair Pair) {
 	badNames(r, client)
 	badMeta(r, client)
 	badTokens(r, client)
+	unreachable(r, client, pair.Dialer.Manager())
 	badQueries(r, client)
 
 	ctx := context.Background()
@@ -92,17 +93,29 @@ func badTokens(r *Report, client *api.Client) {
 	r.Refused("no token", err,
 		"Unexpected response code: 400 (PeeringToken is required in the payload when establishing a peering.)")
 
-	_, _, err = client.Peerings().Establish(ctx, api.PeeringEstablishRequest{
-		PeerName: "unreachable", PeeringToken: wellFormed,
+}
+
+// unreachable uses a token that leads to where nobody listens.
+func unreachable(r *Report, client, other *api.Client) {
+	ctx := context.Background()
+	token, _, err := other.Peerings().GenerateToken(ctx, api.PeeringGenerateTokenRequest{
+		PeerName: "unreachable", ServerExternalAddresses: []string{"127.0.0.1:1"},
 	}, nil)
-	r.RefusedWith("token of a cluster that is not there", err,
+	r.Needs("token with an address where nobody listens", err)
+	decoded, err := decode(token.PeeringToken)
+	r.Needs("decode it", err)
+	_, _, err = client.Peerings().Establish(ctx, api.PeeringEstablishRequest{
+		PeerName: "unreachable", PeeringToken: token.PeeringToken,
+	}, nil)
+	r.RefusedWith("establish with it", err,
 		`* failed to exchange peering secret through address "127.0.0.1:1": rpc error: code = Unavailable desc = `)
 	r.RefusedWith("its code", err, "Unexpected response code: 503 (")
 	peering, _, err := client.Peerings().Read(ctx, "unreachable", nil)
 	r.Needs("read after that", err)
 	r.Holds("what it left", peering != nil && peering.State == api.PeeringStatePending &&
-		peering.PeerID == "5b1c9a0e-2f6d-4b7a-8c3e-1d2f3a4b5c6d", "a peering that waits", peering)
+		peering.PeerID == decoded.PeerID, "a peering that waits", peering)
 	removed(r, "what it left", client, "unreachable")
+	removed(r, "what it was from", other, "unreachable")
 }
 
 func badQueries(r *Report, client *api.Client) {

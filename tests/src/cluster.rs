@@ -156,6 +156,12 @@ impl Cluster {
     pub async fn delete(&self, name: &str) {
         let path = format!("/v1/peering/{name}");
         assert_eq!(self.http.delete(&path).await.status, 200);
+        self.is_gone(name).await;
+    }
+
+    /// Waits until a peering that was deleted is gone.
+    pub async fn is_gone(&self, name: &str) {
+        let path = format!("/v1/peering/{name}");
         eventually(STATE_WITHIN, async || {
             let answer = self.http.get(&path).await;
             if answer.status == 404 { Ok(()) } else { Err(answer.body) }

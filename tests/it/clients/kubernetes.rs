@@ -12,6 +12,8 @@ use peering_tests::http::Answer;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::once_deleted;
+
 /// Longest time that the controllers wait for an answer, unless told otherwise.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -63,7 +65,8 @@ impl Acceptor {
             return false;
         }
         let body = json!({ "PeerName": self.name }).to_string();
-        let answer = timeout(API_TIMEOUT, consul.post("/v1/peering/token", body)).await.unwrap();
+        let ask = async || timeout(API_TIMEOUT, consul.post("/v1/peering/token", body.clone())).await.unwrap();
+        let answer = once_deleted(ask).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         self.secret = Some(answer.json()["PeeringToken"].as_str().unwrap().to_owned());
         (self.has_status, self.reconciled) = (true, self.version.or(self.reconciled));
@@ -186,6 +189,8 @@ async fn a_dialer_establishes_from_its_secret_and_again_when_that_or_the_version
     delete(&on_dialer, "acceptor-dc").await;
     here.reaches("dialer-dc", "TERMINATED").await;
     delete(&on_acceptor, "dialer-dc").await;
+    here.is_gone("dialer-dc").await;
+    there.is_gone("acceptor-dc").await;
     assert!(!exists(&mut on_acceptor.connect().await, "dialer-dc").await);
     assert!(!exists(&mut on_dialer.connect().await, "acceptor-dc").await);
 }

@@ -9,6 +9,9 @@ use peering_tests::go_client::{Connection, GoClient};
 use peering_tests::http::Answer;
 use serde_json::{Value, json};
 
+use super::once_deleted;
+use crate::http::acl::Guarded;
+
 /// One run of Terraform against one cluster.
 struct Provider {
     connection: Connection,
@@ -18,18 +21,24 @@ struct Provider {
 type Attributes = Value;
 
 impl Provider {
+    /// Runs it against a cluster without access control, which takes no notice of the token.
     async fn of(cluster: &Cluster) -> Self {
-        let client = GoClient::new(cluster.http().address(), "Go-http-client/1.1").token("secret").content_type_twice();
+        Self::with_token(cluster, "secret").await
+    }
+
+    async fn with_token(cluster: &Cluster, token: &str) -> Self {
+        let client = GoClient::new(cluster.http().address(), "Go-http-client/1.1").token(token).content_type_twice();
         Self { connection: client.connect().await }
     }
 
     /// Returns the query of the next request.
     async fn query(&mut self) -> String {
         let answer = self.connection.get("/v1/agent/self").await;
-        if answer.status != 200 {
-            return String::new();
+        match answer.status {
+            200 => format!("?dc={}", answer.json()["Config"]["Datacenter"].as_str().unwrap()),
+            403 => String::new(),
+            status => panic!("{status} {}", answer.body),
         }
-        format!("?dc={}", answer.json()["Config"]["Datacenter"].as_str().unwrap())
     }
 
     async fn create_token(&mut self, name: &str, more: Value) -> Answer {
@@ -93,7 +102,9 @@ async fn a_token_resource_is_created_refreshed_replaced_and_destroyed() {
 
     // 3. Replace: destroyed and created under the same name, without a pause between.
     terraform.destroy("eu-cluster").await;
-    let second = token_of(&terraform.create_token("eu-cluster", json!({ "Meta": { "hello": "you" } })).await);
+    let another = json!({ "Meta": { "hello": "you" } });
+    let second = once_deleted(async || terraform.create_token("eu-cluster", another.clone()).await).await;
+    let second = token_of(&second);
     assert_ne!(first, second);
     let replaced = terraform.refresh("eu-cluster").await.unwrap();
     assert_ne!(replaced["ID"], peering["ID"], "another peering, not the old one");
@@ -107,6 +118,7 @@ async fn a_token_resource_is_created_refreshed_replaced_and_destroyed() {
     // 5. Destroy, also if it is gone already.
     terraform.destroy("eu-cluster").await;
     terraform.destroy("eu-cluster").await;
+    cluster.is_gone("eu-cluster").await;
     assert_eq!(terraform.refresh("eu-cluster").await, None);
 }
 
@@ -133,7 +145,8 @@ async fn a_peering_resource_is_created_from_a_token_resource_and_destroyed_befor
     // 3. Replace both: what depends is destroyed first, and created last.
     on_us.destroy("eu-cluster").await;
     on_eu.destroy("us-cluster").await;
-    let another = token_of(&on_eu.create_token("us-cluster", json!({})).await);
+    let another = token_of(&once_deleted(async || on_eu.create_token("us-cluster", json!({})).await).await);
+    us.is_gone("eu-cluster").await;
     let replaced = on_us.create_peering("eu-cluster", &another).await.unwrap();
     assert_ne!(replaced["PeerID"], created["PeerID"]);
     us.reaches("eu-cluster", "ACTIVE").await;
@@ -142,8 +155,37 @@ async fn a_peering_resource_is_created_from_a_token_resource_and_destroyed_befor
     // 4. Destroy.
     on_us.destroy("eu-cluster").await;
     on_eu.destroy("us-cluster").await;
+    us.is_gone("eu-cluster").await;
+    eu.is_gone("us-cluster").await;
     assert_eq!(on_us.refresh("eu-cluster").await, None);
     assert_eq!(on_eu.refresh("us-cluster").await, None);
+}
+
+#[tokio::test]
+async fn with_access_control_the_right_to_write_peerings_is_enough() {
+    let guarded = Guarded::start().await;
+    let secret = |token: Value| token["SecretID"].as_str().unwrap().to_owned();
+    let writer = secret(guarded.token_with("writer", "peering = \"write\"").await);
+    let mut terraform = Provider::with_token(&guarded.cluster, &writer).await;
+    assert_eq!(terraform.query().await, "", "it may not ask for the datacenter");
+    token_of(&terraform.create_token("eu-cluster", json!({})).await);
+    assert!(terraform.refresh("eu-cluster").await.is_some());
+    terraform.destroy("eu-cluster").await;
+
+    // With the right to read the agent too, it names the datacenter as without access control.
+    let both = secret(guarded.token_with("both", "peering = \"write\"\nagent_prefix \"\" { policy = \"read\" }").await);
+    let mut terraform = Provider::with_token(&guarded.cluster, &both).await;
+    assert_eq!(terraform.query().await, "?dc=dc1");
+    token_of(&once_deleted(async || terraform.create_token("eu-cluster", json!({})).await).await);
+
+    // Misuse: with the right to read, a refresh works and nothing else.
+    let reader = guarded.token_with("reader", "peering = \"read\"").await;
+    let accessor = reader["AccessorID"].as_str().unwrap().to_owned();
+    let mut terraform = Provider::with_token(&guarded.cluster, &secret(reader)).await;
+    assert!(terraform.refresh("eu-cluster").await.is_some());
+    let refused = terraform.create_token("us-cluster", json!({})).await;
+    let text = format!("Permission denied: token with AccessorID '{accessor}' lacks permission 'peering:write'");
+    assert_eq!((refused.status, refused.body), (403, text));
 }
 
 #[tokio::test]

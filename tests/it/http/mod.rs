@@ -1,6 +1,6 @@
 //! The HTTP API, asked over real connections. A test that is a case of the conformance list carries its number.
 
-mod acl;
+pub(crate) mod acl;
 mod agent;
 mod blocking;
 mod bounds;

@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A cluster with access control, and its first management token.
-struct Guarded {
-    cluster: Cluster,
+pub(crate) struct Guarded {
+    pub(crate) cluster: Cluster,
     management: String,
     directory: TempDir,
 }
 
 impl Guarded {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_as(AclMode::Deny).await
     }
 
@@ -56,7 +56,7 @@ impl Guarded {
     }
 
     /// Makes a policy with these rules and a token that has it alone, and returns the token.
-    async fn token_with(&self, name: &str, rules: &str) -> Value {
+    pub(crate) async fn token_with(&self, name: &str, rules: &str) -> Value {
         let policy = self.manage(Method::PUT, "/v1/acl/policy", json!({ "Name": name, "Rules": rules })).await;
         accepted(&policy);
         let body = json!({ "Policies": [{ "Name": name }] });
