@@ -32,7 +32,7 @@ impl Http {
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
         // It speaks no TLS, so it need not read the roots of this machine, which takes longer than most tests.
-        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).tls_certs_only([]);
+        let client = Client::builder().no_proxy().no_gzip().redirect(redirect::Policy::none()).tls_certs_only([]);
         let client = client.build().unwrap();
         Self { client, address }
     }
