@@ -11,7 +11,7 @@
 //! | errors | syntax first, over the whole text; then the first wrong type or unknown key |
 //!
 //! Reading is private to this crate, since it serves three texts only: the peering token, the request body, and the
-//! config entry, whose fields are read from a value ([`first_value`]).
+//! config entry, whose fields are read from a value (`first_value`).
 
 pub(crate) mod base64;
 mod error;
