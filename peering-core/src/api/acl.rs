@@ -317,7 +317,7 @@ impl Struct for AclAuthorization {
 
     fn slot(&mut self, field: &'static str) -> Slot<'_> {
         match field {
-            "Resource" => Slot::Text(&mut self.resource),
+            "Resource" => Slot::NamedText(&mut self.resource, "acl.Resource"),
             "Segment" => Slot::Text(&mut self.segment),
             _ => Slot::Text(&mut self.access),
         }
@@ -419,9 +419,9 @@ impl Struct for RawToken {
             "Description" => Slot::OptionalText(&mut self.token.description),
             "Policies" => Slot::Structs(&mut self.token.policies),
             "Roles" => Slot::Structs(&mut self.token.roles),
-            "ServiceIdentities" => Slot::Counted(&mut self.services, "[]*structs.ACLServiceIdentity"),
-            "NodeIdentities" => Slot::Counted(&mut self.nodes, "[]*structs.ACLNodeIdentity"),
-            "TemplatedPolicies" => Slot::Counted(&mut self.templates, "[]*structs.ACLTemplatedPolicy"),
+            "ServiceIdentities" => Slot::Counted(&mut self.services, "structs.ACLServiceIdentities"),
+            "NodeIdentities" => Slot::Counted(&mut self.nodes, "structs.ACLNodeIdentities"),
+            "TemplatedPolicies" => Slot::Counted(&mut self.templates, "structs.ACLTemplatedPolicies"),
             "Local" => Slot::Bool(&mut self.token.local),
             "AuthMethod" => Slot::Text(&mut self.token.auth_method),
             "ExpirationTime" => Slot::Scalar(&mut self.time),
@@ -491,6 +491,14 @@ mod tests {
             (
                 authorize("[7]"),
                 "Failed to decode request body: json: cannot unmarshal number into Go value of type structs.ACLAuthorizationRequest",
+            ),
+            (
+                authorize(r#"[{"Resource":7}]"#),
+                "Failed to decode request body: json: cannot unmarshal number into Go struct field ACLAuthorizationRequest.Resource of type acl.Resource",
+            ),
+            (
+                token(r#"{"ServiceIdentities":7}"#),
+                "Token decoding failed: json: cannot unmarshal number into Go struct field .Alias.ServiceIdentities of type structs.ACLServiceIdentities",
             ),
             (authorize(r#"[{"Namespace":"x"}]"#), r#"Failed to decode request body: json: unknown field "Namespace""#),
         ] {

@@ -39,6 +39,8 @@ pub(crate) trait Struct {
 pub(crate) enum Slot<'a> {
     /// Go's `string`.
     Text(&'a mut String),
+    /// A type of Go's that is a `string`, with its name.
+    NamedText(&'a mut String, &'static str),
     /// Go's `string`, where only a text makes it present.
     OptionalText(&'a mut Option<String>),
     /// Go's `[]string`.
@@ -221,7 +223,7 @@ impl Slot<'_> {
             Self::Texts(_) => "[]string",
             Self::TextMap(_) | Self::ExtraMap(_) => "map[string]string",
             Self::Bool(_) => "bool",
-            Self::Counted(_, go_type) => go_type,
+            Self::NamedText(_, go_type) | Self::Counted(_, go_type) => go_type,
             Self::Structs(list) => list.go_type(),
             Self::Struct(structure) => structure.go_type(),
             Self::Pointer(pointer) => pointer.go_type(),
@@ -293,7 +295,7 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
             Slot::Scalar(scalar) => *scalar = None,
             Slot::Counted(count, _) => *count = 0,
             Slot::Structs(list) => list.clear(),
-            Slot::Text(_) | Slot::Bool(_) | Slot::Struct(_) | Slot::Ignored => {}
+            Slot::Text(_) | Slot::NamedText(..) | Slot::Bool(_) | Slot::Struct(_) | Slot::Ignored => {}
         }
         Ok(())
     }
@@ -324,7 +326,7 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
 
     fn visit_str<E: Error>(self, found: &str) -> Result<(), E> {
         match self.slot {
-            Slot::Text(text) => *text = found.to_owned(),
+            Slot::Text(text) | Slot::NamedText(text, _) => *text = found.to_owned(),
             Slot::OptionalText(text) | Slot::ExtraText(text) => *text = Some(found.to_owned()),
             Slot::Scalar(scalar) => *scalar = Some(Scalar::Text(found.to_owned())),
             other => self.context.mismatch("string", other),

@@ -48,6 +48,9 @@ pub(super) fn end(request: &AclTokenRequest, now: Timestamp) -> Result<Option<Ti
 /// Refuses what tokens of this server cannot have.
 pub(super) fn check_kinds(request: &AclTokenRequest) -> Result<(), AclError> {
     if let Some(role) = request.roles.first() {
+        if !role.id.is_empty() && parse_id(&role.id).is_none() {
+            return Err(AclError::RoleNotAnId(echo(&role.id).to_owned()));
+        }
         let (by, value) = if role.id.is_empty() { ("name", &role.name) } else { ("ID", &role.id) };
         return Err(AclError::Role { by, value: echo(value).to_owned() });
     }

@@ -121,6 +121,9 @@ pub enum AclError {
     /// The id of a link is none.
     #[error("Error looking up policy for ID: {0:?}: failed acl policy lookup: index error: UUID must be 36 characters")]
     LinkedNotAnId(String),
+    /// The id of a role is none.
+    #[error("Error looking up role for ID: {0:?}: failed acl role lookup: index error: UUID must be 36 characters")]
+    RoleNotAnId(String),
     /// There are no roles.
     #[error("No such ACL role with {by} {value:?}")]
     Role {

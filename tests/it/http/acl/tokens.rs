@@ -171,6 +171,7 @@ async fn what_a_token_cannot_be_is_refused_in_consuls_words() {
         (&put, TOKEN, json!({ "Policies": [{ "ID": "nope" }] }), 500, "Error looking up policy for ID: \"nope\": failed acl policy lookup: index error: UUID must be 36 characters".to_owned()),
         (&put, TOKEN, json!({ "Policies": [{ "ID": "11111111-2222-3333-4444-55555555555f" }] }), 500, "No such ACL policy with ID \"11111111-2222-3333-4444-55555555555f\"".to_owned()),
         (&put, TOKEN, json!({ "Roles": [{ "Name": "x" }] }), 500, "No such ACL role with name \"x\"".to_owned()),
+        (&put, TOKEN, json!({ "Roles": [{ "ID": "x" }] }), 500, "Error looking up role for ID: \"x\": failed acl role lookup: index error: UUID must be 36 characters".to_owned()),
         (&put, TOKEN, json!({ "AuthMethod": "x" }), 500, "AuthMethod field is disallowed outside of login".to_owned()),
         (&put, TOKEN, json!({ "ServiceIdentities": [{ "ServiceName": "web" }] }), 500, "ServiceIdentities, NodeIdentities and TemplatedPolicies are not supported by this server; write a policy with the same rules and give it in Policies".to_owned()),
         (&put, TOKEN, json!({ "AccessorID": "nope" }), 500, "Invalid Token: AccessorID - not a valid UUID".to_owned()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use peering_core::api::acl::{AclExpansion, AclToken, AclTokenRequest, decode_token};
+use peering_core::api::acl::{AclExpansion, AclToken, decode_token};
 
 use super::{begin, render};
 use crate::http::error::HttpError;
@@ -79,7 +79,7 @@ pub(crate) async fn put(
     let body = body::read(body).await?;
     match accessor.strip_suffix(CLONE) {
         Some(original) => {
-            let wanted = if body.is_empty() { AclTokenRequest::default() } else { decode_token(&body)? };
+            let wanted = decode_token(&body)?;
             app.refuse_other_datacenter(&asked)?;
             duplicate(app, asked, original.to_owned(), wanted.description).await
         }
