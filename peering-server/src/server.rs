@@ -1,7 +1,7 @@
 //! The composition root: the only file that wires store, authority, services and listeners, and shuts them down.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::service::outbox::Outbox;
 use crate::service::status::StreamBoard;
 use crate::service::{Parts, Service};
 use crate::store::memory::MemoryStore;
-use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::sqlite::{DATABASE_FILE, OpenError, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::tls::{ALPN_H2, ALPN_HTTP_1_1, CertificateFiles, CertificateFilesError, KeySlot, ServerTls};
 
@@ -93,6 +93,15 @@ pub enum StartError {
     /// The certificate of the HTTP API cannot be used.
     #[error("the certificate of the HTTP API cannot be used")]
     Certificate(#[from] CertificateFilesError),
+    /// A memory store would write its management token over that of a store on the disk.
+    #[error(
+        "{} holds a store, and a server with -store memory would write its management token over the one that belongs to it: give -data-dir another directory",
+        data_dir.display()
+    )]
+    DirectoryInUse {
+        /// The directory.
+        data_dir: PathBuf,
+    },
     /// The first management token cannot be made.
     #[error(transparent)]
     ManagementToken(#[from] ManagementTokenError),
@@ -233,6 +242,12 @@ impl Server {
         let access = Access { mode: config.acl, node: config.node_name.clone() };
         let service = Arc::new(service.with_access(access));
         if config.acl != AclMode::Off {
+            if let (StoreChoice::Memory, Some(data_dir)) =
+                (&config.store, config.management_token.as_deref().and_then(Path::parent))
+                && data_dir.join(DATABASE_FILE).exists()
+            {
+                return Err(StartError::DirectoryInUse { data_dir: data_dir.to_owned() });
+            }
             service.prepare_access(config.management_token.as_deref()).await?;
         }
         let streams = Arc::new(PeerStreams::new(peerstream::Parts {

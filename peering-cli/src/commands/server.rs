@@ -130,15 +130,17 @@ impl Server {
         runtime.block_on(self.serve(config, &log, world))
     }
 
+    fn config_file(&self, environment: Environment<'_>) -> Option<PathBuf> {
+        let named = || environment(CONFIG_FILE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.config_file.clone().or_else(named)
+    }
+
     /// Reads flags, then variables, then the file, and checks them.
     fn read_settings(&self, environment: Environment<'_>) -> Result<Config, Mistakes> {
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
         let (weaker, mut mistakes) = Settings::from_env(look_up);
         mistakes.extend(unreadable(environment));
-        let file = self.config_file.clone().or_else(|| {
-            let named = environment(CONFIG_FILE).filter(|path| !path.is_empty());
-            named.map(PathBuf::from)
-        });
+        let file = self.config_file(environment);
         let mut settings = self.settings().or(weaker);
         match file.as_deref().map(Settings::from_file).transpose() {
             Ok(weakest) => settings = settings.or(weakest.unwrap_or_default()),
@@ -173,6 +175,10 @@ impl Server {
 
     /// Reads the settings again and takes on what a running server can. A mistake leaves everything as it was.
     fn reload(&self, server: &Running, log: &LogLevels, environment: Environment<'_>) {
+        // A pipe can be read once: the second time it would look like a file without settings.
+        if let Some(path) = self.config_file(environment).filter(|path| !path.is_file()) {
+            return error!(path = %path.display(), "SIGHUP: the settings file is no regular file, nothing was reloaded");
+        }
         let new = match self.read_settings(environment) {
             Ok(new) => new,
             Err(mistakes) => {

@@ -62,7 +62,7 @@ impl Rules {
     }
 
     pub(super) fn set_whole(&mut self, resource: Resource, level: Level) {
-        self.whole.insert(resource, level);
+        self.whole.entry(resource).and_modify(|before| *before = before.or(level)).or_insert(level);
     }
 
     pub(super) fn add_named(&mut self, resource: Resource, is_prefix: bool, name: String, said: Named) {

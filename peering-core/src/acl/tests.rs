@@ -35,6 +35,7 @@ fn a_peering_rule_decides_then_the_operator_rule_then_the_default() {
         (&[r#"mesh = "write""#], Deny, false, false),
         (&[r#"peering = """#], Deny, false, false),
         (&[r#"PEERING = "Write""#], Deny, true, true),
+        (&["PEERING = \"deny\"\npeering = \"write\""], Allow, false, false),
         (&[r#"{"peering": "write"}"#], Deny, true, true),
         (&[r#"{"operator": "read"}"#], Deny, true, false),
     ] {

@@ -15,6 +15,7 @@ use super::error::HttpError;
 use crate::bounds::{WAIT_DEFAULT, WAIT_MAX};
 use crate::entropy::fraction;
 use crate::service::ServiceError;
+use crate::service::access::{Action, Actor};
 use crate::service::peerings::Indexed;
 use crate::store::Revision;
 
@@ -77,6 +78,27 @@ impl ReadOptions {
             Some(None) => return Err(HttpError::bad_request("Invalid index")),
         };
         Ok(Self { index, wait })
+    }
+}
+
+/// Lets a read wait only for somebody who is known: places are bounded, and a stranger must not take them from others.
+///
+/// Whoever has a token waits, also one that may not see all of the answer; a wrong one is refused at once. Whoever has
+/// none waits if rules let everybody see it, and is answered at once otherwise.
+///
+/// # Errors
+/// What [`Service::require`](crate::service::Service::require) says of the caller, except that it may not.
+pub(crate) async fn if_known(
+    app: &App,
+    actor: &Actor,
+    action: Action,
+    options: ReadOptions,
+) -> Result<ReadOptions, ServiceError> {
+    match app.service.require(actor, action).await {
+        Ok(()) => Ok(options),
+        Err(ServiceError::Denied(_)) if actor.token.is_some() => Ok(options),
+        Err(ServiceError::Denied(_)) => Ok(ReadOptions { index: 0, ..options }),
+        Err(other) => Err(other),
     }
 }
 

@@ -207,7 +207,7 @@ impl<'a> Driver<'a> {
                 self.is_stopping = true;
                 self.session.end(Refusal::shutting_down());
             }
-            news = news(self.stream.as_mut()) => match news {
+            news = news(self.stream.as_mut(), self.unsent.is_none()) => match news {
                 News::Note(Note::Deleted) => self.session.delete(now()),
                 News::Note(Note::Replaced) => self.session.replace(),
                 News::Exports => {
@@ -347,11 +347,12 @@ enum News {
     Exports,
 }
 
-async fn news(stream: Option<&mut Accepted<'_>>) -> News {
+/// While a frame waits for the peer to read, exports that change again and again must not pile up behind it.
+async fn news(stream: Option<&mut Accepted<'_>>, may_tell: bool) -> News {
     let Some(Accepted { place, telling, .. }) = stream else { return pending().await };
     tokio::select! {
         Some(note) = place.notes.recv() => News::Note(note),
-        () = telling.changed() => News::Exports,
+        () = telling.changed(), if may_tell => News::Exports,
     }
 }
 

@@ -192,6 +192,8 @@ impl Service {
     /// [`ServiceError`] if the store fails.
     pub async fn find_peering(&self, given: &str) -> Result<Indexed<Option<PeeringView>>, ServiceError> {
         let _timed = self.metrics.time(&metrics::READ);
+        // Read first: a peering that is made meanwhile must not be missed under an index that has it.
+        let index = self.store.range(key::PEERINGS, 0, None).await?.revision.max(1);
         let found = match peering_key(given) {
             Some(key) => self.store.get(&key).await?,
             None => None,
@@ -201,10 +203,7 @@ impl Service {
                 let view = self.view(&record).await?;
                 Ok(Indexed { index: view.modify_index.max(1), value: Some(view) })
             }
-            None => {
-                let peerings = self.store.range(key::PEERINGS, 0, None).await?;
-                Ok(Indexed { index: peerings.revision.max(1), value: None })
-            }
+            None => Ok(Indexed { index, value: None }),
         }
     }
 

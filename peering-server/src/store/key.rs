@@ -64,10 +64,10 @@ pub fn acl_policy(id: Uuid) -> String {
     format!("{ACL_POLICIES}{id}")
 }
 
-/// Key that leads from the name of an ACL policy to its id.
+/// Key that leads from the name of an ACL policy to its id. Names that differ in case alone are one, as in Consul.
 #[must_use]
 pub fn acl_policy_name(name: &str) -> String {
-    format!("acl-policy-names/{name}")
+    format!("acl-policy-names/{}", name.to_ascii_lowercase())
 }
 
 /// Key of a peering.

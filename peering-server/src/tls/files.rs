@@ -42,14 +42,13 @@ pub enum CertificateFilesError {
         /// Which.
         path: PathBuf,
     },
-    /// A file is damaged PEM.
-    #[error("{} is not well-formed PEM", path.display())]
+    /// A file is damaged PEM. The library's own words are not kept: they repeat whole lines, of a key too.
+    #[error("{} is not well-formed PEM: {fault}", path.display())]
     Pem {
         /// Which.
         path: PathBuf,
         /// What is wrong.
-        #[source]
-        source: pem::Error,
+        fault: &'static str,
     },
     /// The certificate's file holds none.
     #[error("{} holds no certificate: expected -----BEGIN CERTIFICATE----- and what follows it", path.display())]
@@ -117,14 +116,14 @@ impl CertificateFiles {
         let path = || self.certificate.clone();
         let text = read(&self.certificate)?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-        let chain = chain.map_err(|source| CertificateFilesError::Pem { path: path(), source })?;
+        let chain = chain.map_err(|error| CertificateFilesError::Pem { path: path(), fault: fault(&error) })?;
         if chain.is_empty() {
             return Err(CertificateFilesError::NoCertificate { path: path() });
         }
         let text = read(&self.key)?;
         let key = PrivateKeyDer::from_pem_slice(&text).map_err(|source| match source {
             pem::Error::NoItemsFound => CertificateFilesError::NoKey { path: self.key.clone() },
-            source => CertificateFilesError::Pem { path: self.key.clone(), source },
+            error => CertificateFilesError::Pem { path: self.key.clone(), fault: fault(&error) },
         })?;
         let usable = |source| CertificateFilesError::Key { path: self.key.clone(), source };
         let key = provider().key_provider.load_private_key(key).map_err(usable)?;
@@ -138,6 +137,18 @@ impl CertificateFiles {
             Err(rustls::Error::InconsistentKeys(_)) => Ok(certified),
             Err(source) => Err(CertificateFilesError::Certificate { path: path(), source }),
         }
+    }
+}
+
+/// Says what is wrong with a PEM text, and nothing of what is in it.
+const fn fault(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "a section has no END line; each line of the text must stand on a line of its own"
+        }
+        pem::Error::IllegalSectionStart { .. } => "a BEGIN line must stand alone and end in five hyphens",
+        pem::Error::Base64Decode(_) => "what stands between BEGIN and END is not base64",
+        _ => "expected sections between BEGIN and END lines",
     }
 }
 
@@ -186,7 +197,9 @@ mod tests {
             let files = self.files(certificate, key);
             let error = files.load().unwrap_err();
             let text = chain(&error).replace(&format!("{}/", self.0.path().display()), "");
-            assert!(!text.contains("precious"), "{text}");
+            let bytes = format!("{:?}", b"precious");
+            let is_told = text.contains("precious") || text.contains(bytes.trim_matches(['[', ']']));
+            assert!(!is_told, "{text}");
             (text, error.is_of_key(&files))
         }
     }
@@ -210,6 +223,8 @@ mod tests {
         place.write("other.pem", other.signing_key.serialize_pem());
         place.write("empty.pem", "");
         place.write("cut.pem", "-----BEGIN CERTIFICATE-----\nprecious\n");
+        place.write("escaped.pem", "-----BEGIN PRIVATE KEY-----\\nprecious\\n-----END PRIVATE KEY-----\\n");
+        place.write("oneline.pem", "-----BEGIN PRIVATE KEY-----precious-----END PRIVATE KEY-----\n");
         place.write("odd.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
         place.write("oddkey.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
         place.write("locked.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
@@ -226,6 +241,8 @@ mod tests {
             ("odd.pem", "key.pem", "odd.pem holds a certificate that cannot be used", false),
             ("cert.pem", "empty.pem", "empty.pem holds no private key", true),
             ("cert.pem", "cert.pem", "cert.pem holds no private key", true),
+            ("cert.pem", "escaped.pem", "escaped.pem is not well-formed PEM: a BEGIN line must stand alone", true),
+            ("cert.pem", "oneline.pem", "oneline.pem is not well-formed PEM: a section has no END line", true),
             ("cert.pem", "locked.pem", "locked.pem holds no private key", true),
             ("cert.pem", "oddkey.pem", "oddkey.pem holds a private key that cannot be used", true),
             ("cert.pem", "other.pem", "the key in other.pem is not the one of the certificate in cert.pem", true),

@@ -14,7 +14,7 @@ use crate::http::answer;
 use crate::http::body;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
-use crate::http::query::{ReadOptions, blocking};
+use crate::http::query::{ReadOptions, blocking, if_known};
 use crate::http::{App, to_its_end};
 use crate::service::ServiceError;
 use crate::service::access::Action;
@@ -78,11 +78,14 @@ pub(crate) async fn read_unnamed(
 async fn read_one(app: &App, kind: &str, name: &str, request: Request) -> Result<Response, HttpError> {
     let (asked, options) = asked_to_read(app, request)?;
     let kind = Kind::parse(kind).map_err(|error| HttpError::as_consul(error.to_string()))?;
-    // What is exported takes a right to see; how the mesh is set up does not.
-    if kind == Kind::ExportedServices {
-        app.service.require(&asked.actor, Action::MeshRead).await?;
-    }
-    let found = blocking(app, options, key::CONFIG_ENTRIES, || app.service.config_entry(kind, name)).await?;
+    let found = blocking(app, options, key::CONFIG_ENTRIES, || async {
+        // What is exported takes a right to see, also after a wait; how the mesh is set up does not.
+        if kind == Kind::ExportedServices {
+            app.service.require(&asked.actor, Action::MeshRead).await?;
+        }
+        app.service.config_entry(kind, name).await
+    })
+    .await?;
     // An entry that is not there has an index too, since a client may wait for it.
     let response = match &found.value {
         Some(view) => answer::json(app, &asked, &Shown::from(view)),
@@ -111,6 +114,7 @@ async fn list_some(
     (asked, options): (Asked, ReadOptions),
     is_wanted: impl Fn(&EntryView) -> bool,
 ) -> Result<Response, HttpError> {
+    let options = if_known(app, &asked.actor, Action::MeshRead, options).await?;
     let mut listed = blocking(app, options, key::CONFIG_ENTRIES, || app.service.config_entries()).await?;
     listed.value.retain(is_wanted);
     let wanted = listed.value.len();
@@ -124,7 +128,8 @@ async fn list_some(
     }
     let shown: Vec<Shown<'_>> = listed.value.iter().map(Shown::from).collect();
     let response = answer::json(app, &asked, &shown);
-    let response = if shown.len() < wanted { answer::filtered(response) } else { response };
+    let response =
+        if shown.len() < wanted && asked.actor.token.is_some() { answer::filtered(response) } else { response };
     Ok(answer::with_index(response, listed.index))
 }
 

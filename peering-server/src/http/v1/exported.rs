@@ -10,7 +10,7 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
-use crate::http::query::{ReadOptions, blocking};
+use crate::http::query::{ReadOptions, blocking, if_known};
 use crate::service::ServiceError;
 use crate::service::access::Action;
 use crate::store::key;
@@ -57,8 +57,11 @@ pub(crate) async fn by_service(State(app): State<Arc<App>>, request: Request) ->
     let asked = Asked::of(&parts);
     asked.refuse_partition()?;
     let options = ReadOptions::of(&parts)?;
-    app.service.require(&asked.actor, Action::MeshRead).await?;
-    let exports = blocking(&app, options, key::CONFIG_ENTRIES, || app.service.exports()).await?;
+    let exports = blocking(&app, options, key::CONFIG_ENTRIES, || async {
+        app.service.require(&asked.actor, Action::MeshRead).await?;
+        app.service.exports().await
+    })
+    .await?;
     let listed = exports.value.by_service().into_iter();
     let listed =
         listed.map(|listed| Exported { service: listed.service, consumers: Consumers { peers: listed.peers } });
@@ -72,6 +75,7 @@ pub(crate) async fn to_peer(State(app): State<Arc<App>>, request: Request) -> Re
     asked.refuse_partition()?;
     let options = ReadOptions::of(&parts)?;
     let Some(peer) = asked.query("peer") else { return Err(HttpError::as_consul("must provide PeerName")) };
+    let options = if_known(&app, &asked.actor, Action::MeshRead, options).await?;
     let exports = blocking(&app, options, key::CONFIG_ENTRIES, || app.service.exports()).await?;
     let names = exports.value.exported_to(peer);
     let datacenter = app.service.cluster().datacenter().as_str();
@@ -79,7 +83,9 @@ pub(crate) async fn to_peer(State(app): State<Arc<App>>, request: Request) -> Re
     // Whoever may not see it gets an empty list, as in Consul.
     let response = match app.service.require(&asked.actor, Action::MeshRead).await {
         Ok(()) => answer::json(&app, &asked, &names.into_iter().map(summary).collect::<Vec<_>>()),
-        Err(ServiceError::Denied(_)) if !names.is_empty() => answer::filtered(answer::json(&app, &asked, &[(); 0])),
+        Err(ServiceError::Denied(_)) if !names.is_empty() && asked.actor.token.is_some() => {
+            answer::filtered(answer::json(&app, &asked, &[(); 0]))
+        }
         Err(ServiceError::Denied(_)) => answer::json(&app, &asked, &[(); 0]),
         Err(other) => return Err(other.into()),
     };

@@ -23,9 +23,13 @@ pub(crate) async fn read(
     let asked = Asked::of(&parts);
     asked.refuse_partition()?;
     let options = ReadOptions::of(&parts)?;
-    app.service.require(&asked.actor, Action::PeeringRead).await?;
     let watched = peering_key(&name);
-    let found = blocking_for_one(&app, options, watched.as_deref(), || app.service.find_peering(&name)).await?;
+    let found = blocking_for_one(&app, options, watched.as_deref(), || async {
+        // Asked again after a wait, over which a token may have ended.
+        app.service.require(&asked.actor, Action::PeeringRead).await?;
+        app.service.find_peering(&name).await
+    })
+    .await?;
     let found = found.or_not_found(|| peering_not_found(&name))?;
     let response = answer::json(&app, &asked, &render::peering(&found.value));
     Ok(answer::with_index(response, found.index))

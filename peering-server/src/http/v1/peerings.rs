@@ -20,8 +20,12 @@ pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Resul
     let asked = Asked::of(&parts);
     asked.refuse_partition()?;
     let options = ReadOptions::of(&parts)?;
-    app.service.require(&asked.actor, Action::PeeringRead).await?;
-    let listed = blocking(&app, options, key::PEERINGS, || app.service.list_peerings()).await?;
+    let listed = blocking(&app, options, key::PEERINGS, || async {
+        // Asked again after a wait, over which a token may have ended.
+        app.service.require(&asked.actor, Action::PeeringRead).await?;
+        app.service.list_peerings().await
+    })
+    .await?;
     let peerings: Vec<Peering> = listed.value.iter().map(render::peering).collect();
     Ok(answer::with_index(answer::json(&app, &asked, &peerings), listed.index))
 }

@@ -11,7 +11,8 @@ use crate::http::App;
 use crate::http::answer;
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
-use crate::http::query::{ReadOptions, blocking};
+use crate::http::query::{ReadOptions, blocking, if_known};
+use crate::service::access::{Action, Actor};
 use crate::service::roots::RootView;
 use crate::store::key;
 
@@ -50,6 +51,12 @@ pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Resul
     let parts = request.into_parts().0;
     let asked = Asked::of(&parts);
     let options = ReadOptions::of(&parts)?;
+    // Public, so a wrong token is as good as none.
+    let stranger = Actor { token: None, ..asked.actor.clone() };
+    let options = match if_known(&app, &asked.actor, Action::PeeringRead, options).await {
+        Ok(options) => options,
+        Err(_) => if_known(&app, &stranger, Action::PeeringRead, options).await?,
+    };
     let root = blocking(&app, options, key::PEERING_CA, || app.service.root()).await?;
     // Every spelling of a flag in Go.
     if matches!(asked.query("pem"), Some("1" | "t" | "T" | "true" | "TRUE" | "True")) {

@@ -121,7 +121,7 @@ impl Service {
         let id = parse_id(id).ok_or(AclError::UpdatedPolicy)?;
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let found = self.policy_by_id(id).await?.ok_or(AclError::NoPolicyToUpdate(id))?;
-            let is_renamed = found.stored.name != request.name;
+            let is_renamed = key::acl_policy_name(&found.stored.name) != key::acl_policy_name(&request.name);
             if is_renamed && self.policy_by_name(&request.name).await?.is_some() {
                 return Err(AclError::PolicyRenamed(request.name).into());
             }

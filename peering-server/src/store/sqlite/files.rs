@@ -10,7 +10,7 @@ use rustix::process::geteuid;
 use super::error::OpenError;
 
 /// The database; SQLite puts `store.sqlite-wal` and `store.sqlite-shm` beside it and gives them its mode.
-const DATABASE_FILE: &str = "store.sqlite";
+pub(crate) const DATABASE_FILE: &str = "store.sqlite";
 /// The files that SQLite adds.
 const COMPANION_SUFFIXES: [&str; 2] = ["-wal", "-shm"];
 /// Locked by whoever has the directory open. It stays when the store is closed; only the lock counts.

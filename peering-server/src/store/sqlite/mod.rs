@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::OpenError;
+pub(crate) use files::DATABASE_FILE;
 use files::DataDirectory;
 use read::Readers;
 use write::{COMMITS_WAITING_MAX, Job, Request, Writer};

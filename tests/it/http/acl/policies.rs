@@ -183,3 +183,19 @@ async fn rules_that_do_not_parse_are_refused_at_their_line_and_long_ones_at_once
     let largest = "node \"a\" { policy = \"read\" }\n".repeat(4_000);
     assert_eq!(ask(&largest).await.status, 200);
 }
+
+#[tokio::test]
+async fn names_that_differ_in_case_alone_are_one() {
+    let guarded = Guarded::start().await;
+    let put = async |path: &str, name: &str| {
+        guarded.manage(Method::PUT, path, json!({ "Name": name, "Rules": "peering = \"read\"" })).await
+    };
+    let made = accepted(&put("/v1/acl/policy", "Ops").await);
+    let exists = |name: &str| format!("Invalid Policy: A Policy with Name \"{name}\" already exists");
+    refused(&put("/v1/acl/policy", "ops").await, 500, &exists("ops"));
+    refused(&put("/v1/acl/policy", "Global-Management").await, 500, &exists("Global-Management"));
+    let path = format!("/v1/acl/policy/{}", text(&made, "ID"));
+    assert_eq!(accepted(&put(&path, "OPS").await)["Name"], "OPS");
+    let found = guarded.manage(Method::GET, "/v1/acl/policy/name/ops", Value::Null).await;
+    assert_eq!(accepted(&found)["ID"], made["ID"]);
+}

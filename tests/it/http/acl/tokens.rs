@@ -214,3 +214,31 @@ async fn what_a_token_cannot_be_is_refused_in_consuls_words() {
     let put_own = guarded.manage(put, "/v1/acl/token/self", json!({})).await;
     assert_eq!((put_own.status, put_own.header("allow")), (405, Some("OPTIONS,GET")));
 }
+
+#[tokio::test]
+async fn a_token_that_ends_during_a_wait_is_shown_nothing_more() {
+    let guarded = Guarded::start().await;
+    let token = guarded.token_with("readers", "peering = \"read\"").await;
+    let listed = guarded.ask(Method::GET, "/v1/peerings", text(&token, "SecretID"), "").await;
+    let path = format!("/v1/peerings?wait=60s&index={}", listed.header("x-consul-index").unwrap());
+    let waiting = guarded.ask(Method::GET, &path, text(&token, "SecretID"), "");
+    let change = async {
+        let path = format!("/v1/acl/token/{}", text(&token, "AccessorID"));
+        accepted(&guarded.manage(Method::DELETE, &path, Value::Null).await);
+        accepted(&guarded.manage(Method::POST, "/v1/peering/token", json!({ "PeerName": "west" })).await);
+    };
+    // Polled in this order, so that the wait has begun by the time of the change or is refused at once.
+    let (answer, ()) = tokio::join!(waiting, change);
+    refused(&answer, 403, "ACL not found");
+}
+
+#[tokio::test]
+async fn a_stranger_takes_nobodys_place_to_wait() {
+    let guarded = Guarded::start().await;
+    for path in ["/v1/connect/ca/roots", "/v1/config/mesh", "/v1/catalog/services"] {
+        let begun = std::time::Instant::now();
+        let path = format!("{path}?wait=60s&index=18446744073709551615");
+        assert_eq!(guarded.ask(Method::GET, &path, "", "").await.status, 200, "{path}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{path}");
+    }
+}
