@@ -13,7 +13,7 @@ impl Config {
     /// let running = Config::ephemeral(Datacenter::parse("dc1")?);
     /// let new = Config { log_level: LogLevel::Debug, allow_plaintext: true, ..running.clone() };
     /// assert_eq!(running.needs_restart(&new), ["allow-plaintext"]);
-    /// # Ok::<(), peering_core::name::DatacenterError>(())
+    /// # Ok::<(), peering_core::name::NameError>(())
     /// ```
     #[must_use]
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
