@@ -184,7 +184,11 @@ impl Turn {
         let deadline = Instant::now() + wait;
         loop {
             let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(TURN_MODE).open(&path);
-            let file = opened.map_err(failed())?;
+            let file = opened.map_err(|error| match fs::symlink_metadata(&path) {
+                Ok(_) => failed()(error),
+                // It could not be made, and so neither could a socket.
+                Err(_) => system("make a socket in", directory)(error),
+            })?;
             match file.try_lock() {
                 // Whoever had the turn before has removed the file, and somebody may have made another one.
                 Ok(()) if is_at(&file, &path) => return Ok(Self { path, _locked: file }),
