@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use peering_core::address::ServerAddress;
 use peering_core::name::Datacenter;
 use peering_core::secret::StreamSecret;
+use peering_core::transition::Origin;
 use peering_server::clock::{Clock, SystemClock};
 use peering_server::entropy::SystemEntropy;
 use peering_server::keyring::Keyring;
@@ -91,7 +92,7 @@ pub(crate) async fn transactions_of_generate(count: usize) -> Result<Vec<Txn>> {
     let log = tokio::spawn(async move { consumer.log_events(consuming).await });
     for number in 0..count {
         let request = TokenRequest { name: format!("raw-{number}"), ..TokenRequest::default() };
-        service.generate_token(service.check_token_request(request)?).await?;
+        service.generate_token(service.check_token_request(request)?, Origin::default()).await?;
         // Lets the consumer see each event, so that rows are trimmed as steadily as in a server at work.
         tokio::task::yield_now().await;
     }

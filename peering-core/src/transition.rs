@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::id::{PeeringId, TokenId};
 use crate::life::RevokeReason;
@@ -26,10 +27,50 @@ pub struct Transition<R> {
 }
 
 impl<R> Transition<R> {
+    /// Notes on every event who asked for the change; rules do not care who asks.
+    #[must_use]
+    pub fn asked_by(mut self, origin: Origin) -> Self {
+        for event in &mut self.events {
+            event.origin = origin;
+        }
+        self
+    }
+
     /// Keeps the record as it is.
     #[must_use]
     pub const fn unchanged(record: R) -> Self {
         Self { next: record, touched: false, superseded: Vec::new(), events: Vec::new() }
+    }
+}
+
+/// Who asked for a change, and from where. Nobody did if the server acts by itself.
+///
+/// # Examples
+/// ```
+/// use peering_core::transition::Origin;
+///
+/// let over_tcp = Origin { source: Some("192.0.2.1".parse()?), ..Origin::default() };
+/// assert_eq!(serde_json::to_string(&over_tcp)?, r#"{"source":"192.0.2.1"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The accessor of the ACL token that was presented; none without access control.
+    #[serde(rename = "by", default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Uuid>,
+    /// The address of the caller; none over a unix socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<IpAddr>,
+    /// The user id of the caller over a unix socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+}
+
+impl Origin {
+    /// A peer at an address, who presents a secret and no ACL token.
+    #[must_use]
+    pub const fn of_peer(source: Option<IpAddr>) -> Self {
+        Self { actor: None, source, user: None }
     }
 }
 
@@ -44,6 +85,9 @@ pub struct Event {
     pub name: PeerName,
     /// What happened.
     pub what: What,
+    /// Who asked for it.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// What happened to a peering or to one of its tokens.

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use peering_core::name::Datacenter;
+use peering_core::transition::Origin;
 use peering_server::config::Config;
 use peering_server::server::Server;
 use peering_server::service::peerings::TokenRequest;
@@ -11,7 +12,8 @@ use peering_server::service::peerings::TokenRequest;
 pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(Config::ephemeral(Datacenter::parse("dc1")?)).await?;
     let request = TokenRequest { name: "cluster-02".to_owned(), ..TokenRequest::default() };
-    let token = server.service().generate_token(server.service().check_token_request(request)?).await?;
+    let checked = server.service().check_token_request(request)?;
+    let token = server.service().generate_token(checked, Origin::default()).await?;
     println!("peers are accepted at {}, invited with {} characters", server.peer_address(), token.len());
     server.shutdown().await;
     Ok(())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use peering_core::name::Datacenter;
 use peering_core::peering::Reported;
+use peering_core::transition::Origin;
 use peering_server::config::{Config, StoreChoice};
 use peering_server::server::Server;
 use peering_server::service::ServiceError;
@@ -134,7 +135,7 @@ impl Quickstart {
         let request = TokenRequest { name: first_peer.to_owned(), ..TokenRequest::default() };
         let step = |step: &'static str| move |source| QuickstartError::Step { step, source };
         let checked = first.service().check_token_request(request).map_err(step("2"))?;
-        let token = first.service().generate_token(checked).await.map_err(step("2"))?;
+        let token = first.service().generate_token(checked, Origin::default()).await.map_err(step("2"))?;
         say(format!(
             "2. {first_dc} generates a peering token for \"{first_peer}\": {} characters, a one-time secret inside.\n     \
              The same by hand: peering generate-token -name {first_peer} -http-addr {}",
@@ -144,7 +145,7 @@ impl Quickstart {
 
         let request = EstablishRequest { name: second_peer.to_owned(), token, ..EstablishRequest::default() };
         let checked = second.service().check_establish(request).map_err(step("3"))?;
-        second.service().establish(checked).await.map_err(step("3"))?;
+        second.service().establish(checked, Origin::default()).await.map_err(step("3"))?;
         say(format!(
             "3. {second_dc} uses the token as \"{second_peer}\": it exchanged the one-time secret over TLS and dials.\n     \
              The same by hand: peering establish -name {second_peer} -peering-token-file FILE -http-addr {}",

@@ -4,13 +4,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::transition::Origin;
+
 /// A change of tokens or policies: names only, never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AclEvent {
     /// When it was decided.
     pub at: Timestamp,
-    /// The accessor of the token that asked for it; none if the server did by itself.
-    pub by: Option<Uuid>,
+    /// Who asked for it.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// What happened.
     pub acl: AclChange,
 }

@@ -48,7 +48,8 @@ pub(super) fn generate(record: &Record, command: GenerateToken, now: Timestamp) 
     }
     draft.next.secrets.establishment = Some(Establishment { secret: command.secret, token: command.token });
     let life = TokenLife::issue(command.token, now, command.expires);
-    draft.next.tokens.insert(command.token, IssuedToken { peering: peering.local_id, secret: command.secret, life });
+    let issued = IssuedToken { peering: peering.local_id, secret: command.secret, life, by: command.by };
+    draft.next.tokens.insert(command.token, issued);
     draft.tell(&peering, What::TokenGenerated { token: command.token, expires: command.expires });
     draft.touch();
     draft.next.peering = Some(peering);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Command, Record, Refusal, acceptor, dialer, lifecycle};
 use crate::peering::Peering;
-use crate::transition::{Event, Transition, What};
+use crate::transition::{Event, Origin, Transition, What};
 
 /// Decides what a command does to a record at `now`.
 ///
@@ -27,6 +27,7 @@ use crate::transition::{Event, Transition, What};
 ///     token: TokenId::from_uuid(Uuid::from_u128(2)),
 ///     secret: EstablishmentSecret::from_random([3; 16]).hash(),
 ///     expires: None,
+///     by: None,
 /// });
 /// let transition = apply(&Record::default(), generate, "2026-01-01T00:00:00Z".parse()?)?;
 /// assert!(transition.next.secrets.establishment.is_some());
@@ -73,7 +74,8 @@ impl Draft {
         if let What::TokenSuperseded { token, .. } = &what {
             self.superseded.push(*token);
         }
-        self.events.push(Event { at: self.now, peering: peering.local_id, name: peering.name.clone(), what });
+        let (peering, name) = (peering.local_id, peering.name.clone());
+        self.events.push(Event { at: self.now, peering, name, what, origin: Origin::default() });
     }
 
     pub(super) fn finish(self) -> Transition<Record> {

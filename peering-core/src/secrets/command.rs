@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{RedemptionClaim, SealedSecret};
 use crate::id::{PeeringId, TokenId};
@@ -71,6 +72,8 @@ pub struct GenerateToken {
     pub secret: SecretHash,
     /// When the token ends by itself.
     pub expires: Option<Timestamp>,
+    /// The accessor of whoever asks for it.
+    pub by: Option<Uuid>,
 }
 
 /// Presents an establishment secret.

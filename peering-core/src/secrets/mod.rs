@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 pub use apply::apply;
 pub use command::{BeginEstablish, Command, CompleteEstablish, ExchangeSecret, GenerateToken, Open, PeerDetails};
@@ -67,6 +68,9 @@ pub struct IssuedToken {
     pub secret: SecretHash,
     /// What became of it.
     pub life: TokenLife,
+    /// The accessor of the ACL token by which it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Uuid>,
 }
 
 /// The secrets of one peering.

@@ -76,6 +76,7 @@ impl Desk {
             token: token(number),
             secret: secret(number),
             expires,
+            by: None,
         }))
     }
 

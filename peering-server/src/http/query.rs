@@ -95,7 +95,7 @@ pub(crate) async fn if_known(
     options: ReadOptions,
 ) -> Result<ReadOptions, ServiceError> {
     match app.service.require(actor, action).await {
-        Ok(()) => Ok(options),
+        Ok(_) => Ok(options),
         Err(ServiceError::Denied(_)) if actor.token.is_some() => Ok(options),
         Err(ServiceError::Denied(_)) => Ok(ReadOptions { index: 0, ..options }),
         Err(other) => Err(other),

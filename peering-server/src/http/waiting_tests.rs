@@ -9,6 +9,7 @@ use http::Request;
 use http::header::HOST;
 use http_body_util::BodyExt;
 use peering_core::name::Datacenter;
+use peering_core::transition::Origin;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
@@ -42,7 +43,7 @@ impl Api {
     async fn generate(&self, name: &str) {
         let service = self.server.service();
         let request = TokenRequest { name: name.to_owned(), ..TokenRequest::default() };
-        service.generate_token(service.check_token_request(request).unwrap()).await.unwrap();
+        service.generate_token(service.check_token_request(request).unwrap(), Origin::default()).await.unwrap();
     }
 
     async fn index(&self) -> u64 {

@@ -100,7 +100,7 @@ async fn decide<'a>(
 ) -> (Answer, Option<Accepted<'a>>) {
     let Open { peer_id, secret, remote } = open;
     let admitted_by = secret.hash();
-    match shared.service.admit(&peer_id, &secret, remote).await {
+    match shared.service.admit(&peer_id, &secret, remote, source).await {
         Ok(peering) => {
             info!(target: STREAM, peer_name = peering.name.as_str(), peer_id = %peering.local_id, source = ?source,
                 "accepted initial replication request from peer");

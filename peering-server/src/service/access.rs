@@ -12,6 +12,7 @@ use peering_core::acl::{
     ANONYMOUS_ACCESSOR, ANONYMOUS_SECRET, Access as Grant, Authorizer, DefaultPolicy, Denial, Resource, Subject,
 };
 use peering_core::secret::AclSecret;
+use peering_core::transition::Origin;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -34,6 +35,13 @@ pub struct Actor {
     pub token: Option<AclSecret>,
     /// The user of this machine who calls, over a unix socket.
     pub user: Option<u32>,
+}
+
+impl Actor {
+    /// Returns where the actor is, before it is known who it is.
+    pub(super) const fn origin(&self) -> Origin {
+        Origin { actor: None, source: self.source, user: self.user }
+    }
 }
 
 /// What is asked for, in the words of Consul's rules.
@@ -111,9 +119,16 @@ pub struct Identity {
     /// Public name of the token.
     pub accessor: Uuid,
     authorizer: Authorizer,
+    origin: Origin,
 }
 
 impl Identity {
+    /// Returns whom the events of a change are to name.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// Says whether an access to the thing of this name is allowed.
     #[must_use]
     pub fn allows(&self, resource: Resource, name: &str, access: Grant) -> bool {
@@ -145,14 +160,14 @@ impl Service {
         &self.access
     }
 
-    /// Sees to it that an actor may do something.
+    /// Sees to it that an actor may do something, and returns whom the events of a change are to name.
     ///
     /// # Errors
     /// [`ServiceError::Denied`] if not; [`ServiceError::Acl`] for a token that there is not.
-    pub async fn require(&self, actor: &Actor, action: Action) -> Result<(), ServiceError> {
+    pub async fn require(&self, actor: &Actor, action: Action) -> Result<Origin, ServiceError> {
         match self.access.mode {
-            AclMode::Off => Ok(()),
-            AclMode::Deny | AclMode::Allow => self.require_identity(actor, action).await.map(drop),
+            AclMode::Off => Ok(actor.origin()),
+            AclMode::Deny | AclMode::Allow => Ok(self.require_identity(actor, action).await?.origin()),
         }
     }
 
@@ -186,6 +201,8 @@ impl Service {
         };
         let policies = self.compiled_policies(&stored.token.policies).await?;
         let authorizer = Authorizer::new(policies, self.access.default_policy());
-        Ok(Identity { accessor: stored.token.accessor, authorizer })
+        let accessor = stored.token.accessor;
+        let origin = Origin { actor: Some(accessor), ..actor.origin() };
+        Ok(Identity { accessor, authorizer, origin })
     }
 }

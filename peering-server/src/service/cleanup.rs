@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use peering_core::id::PeeringId;
 use peering_core::peering::{Peering, Stored};
 use peering_core::secrets::{Command, IssuedToken, PeeringSecrets};
+use peering_core::transition::Origin;
 
 use tracing::warn;
 
@@ -60,7 +61,7 @@ impl Service {
                 Commit::Conflict | Commit::Unknown => return Err(ServiceError::Contended { attempts }),
             }
         }
-        self.transact(id, |_| Ok(Command::FinishDelete)).await?;
+        self.transact(id, Origin::default(), |_| Ok(Command::FinishDelete)).await?;
         if self.deletions.fetch_add(1, Ordering::Relaxed).is_multiple_of(DELETIONS_A_SWEEP) {
             self.sweep_tombstones().await?;
         }

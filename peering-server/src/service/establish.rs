@@ -18,6 +18,7 @@ use peering_core::peering::state::Liveness;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
 use peering_core::secrets::{BeginEstablish, Command, CompleteEstablish, PeerDetails, SealedSecret};
 use peering_core::token::{UnverifiedToken, VerifiedToken};
+use peering_core::transition::Origin;
 use peering_core::trust::TrustAnchors;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
@@ -117,6 +118,13 @@ impl CallCode {
     }
 }
 
+/// What an exchange brought, for the peering that was begun.
+struct Exchanged {
+    id: PeeringId,
+    details: PeerDetails,
+    stream_secret: StreamSecret,
+}
+
 /// No attempt led to an exchange.
 #[derive(Debug, Clone, Error)]
 #[error("{}", multi_error(.0))]
@@ -161,7 +169,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]; one that says that a new token is needed is final, others may be tried again with the same
     /// token.
-    pub async fn establish(&self, request: CheckedEstablish) -> Result<(), ServiceError> {
+    pub async fn establish(&self, request: CheckedEstablish, origin: Origin) -> Result<(), ServiceError> {
         let _timed = self.metrics.time(&metrics::ESTABLISH);
         let CheckedEstablish { name, token, meta } = request;
         if token.trust.is_none() && !self.allow_plaintext {
@@ -174,15 +182,21 @@ impl Service {
             warn!(peer_name = name.as_str(), %warning, "a CA entry of the peering token is not used");
         }
         let details = details_of(&token, meta);
-        let id = self.begin_establish(&name, &details).await?;
+        let id = self.begin_establish(&name, &details, origin).await?;
         let stream_secret = self.exchange_ring(id, &details, &token.establishment_secret).await?;
-        self.complete_establish(&name, id, details, &stream_secret).await
+        let exchanged = Exchanged { id, details, stream_secret };
+        self.complete_establish(&name, exchanged, origin).await
     }
 
-    async fn begin_establish(&self, name: &PeerName, details: &PeerDetails) -> Result<PeeringId, ServiceError> {
+    async fn begin_establish(
+        &self,
+        name: &PeerName,
+        details: &PeerDetails,
+        origin: Origin,
+    ) -> Result<PeeringId, ServiceError> {
         let candidate_id = PeeringId::from_uuid(self.entropy.uuid());
         let transition = self
-            .transact(name, |_| {
+            .transact(name, origin, |_| {
                 let (name, details) = (name.clone(), details.clone());
                 Ok(Command::BeginEstablish(BeginEstablish { candidate_id, name, details }))
             })
@@ -238,10 +252,10 @@ impl Service {
     async fn complete_establish(
         &self,
         name: &PeerName,
-        id: PeeringId,
-        details: PeerDetails,
-        stream_secret: &StreamSecret,
+        exchanged: Exchanged,
+        origin: Origin,
     ) -> Result<(), ServiceError> {
+        let Exchanged { id, details, stream_secret } = exchanged;
         let context = id.to_string();
         let sealed =
             self.keyring.seal(Label::DialerStreamSecret, context.as_bytes(), stream_secret.expose().as_bytes())?;
@@ -249,7 +263,7 @@ impl Service {
         let report = self.streams.report(id).await;
         let is_connected = report.is_some_and(|report| report.liveness == Liveness::Live);
         let secret = stream_secret.hash();
-        self.transact(name, |_| {
+        self.transact(name, origin, |_| {
             Ok(Command::CompleteEstablish(CompleteEstablish {
                 id,
                 details: details.clone(),

@@ -214,7 +214,7 @@ impl Service {
 
 /// Tells a change of tokens or policies to the log.
 fn log_acl_event(event: &AclEvent) {
-    let by = event.by.map(|by| by.to_string());
+    let by = event.origin.actor.map(|by| by.to_string());
     match &event.acl {
         AclChange::ManagementTokenMade { accessor } => {
             info!(accessor_id = %accessor, "the first management token was made");

@@ -14,6 +14,7 @@ use peering_core::remote::RemoteInfo;
 use peering_core::secret::EstablishmentSecret;
 use peering_core::secrets::{Command, GenerateToken};
 use peering_core::token::{ADDRESSES_MAX, PeeringToken, TOKEN_BYTES_MAX};
+use peering_core::transition::Origin;
 
 use super::status::StreamReport;
 use super::{Service, ServiceError};
@@ -130,7 +131,7 @@ impl Service {
     ///
     /// # Security
     /// The returned text carries the establishment secret; the store keeps its hash.
-    pub async fn generate_token(&self, request: CheckedTokenRequest) -> Result<String, ServiceError> {
+    pub async fn generate_token(&self, request: CheckedTokenRequest, origin: Origin) -> Result<String, ServiceError> {
         let _timed = self.metrics.time(&metrics::GENERATE_TOKEN);
         self.refuse_gateways().await?;
         let CheckedTokenRequest { name, meta, external_addresses, expires } = request;
@@ -157,7 +158,7 @@ impl Service {
         }
         let secret = token.establishment_secret.hash();
         let transition = self
-            .transact(&name, |_| {
+            .transact(&name, origin, |_| {
                 Ok(Command::GenerateToken(GenerateToken {
                     candidate_id,
                     name: name.clone(),
@@ -165,6 +166,7 @@ impl Service {
                     token: token_id,
                     secret,
                     expires,
+                    by: origin.actor,
                 }))
             })
             .await?;
@@ -252,11 +254,11 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
-    pub async fn delete_peering(&self, given: &str) -> Result<(), ServiceError> {
+    pub async fn delete_peering(&self, given: &str, origin: Origin) -> Result<(), ServiceError> {
         let _timed = self.metrics.time(&metrics::DELETE);
         // A name that cannot exist is as absent as one that does not.
         let Ok(name) = PeerName::parse(&given.to_lowercase()) else { return Ok(()) };
-        self.transact(&name, |_| Ok(Command::Delete)).await?;
+        self.transact(&name, origin, |_| Ok(Command::Delete)).await?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use peering_core::name::PeerName;
 use peering_core::peering::Peering;
 use peering_core::secret::SecretHash;
 use peering_core::secrets::{Command, IssuedToken, PeeringSecrets, Record, apply};
-use peering_core::transition::Transition;
+use peering_core::transition::{Origin, Transition};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -125,6 +125,7 @@ impl Service {
     pub(super) async fn transact(
         &self,
         target: impl Into<Target>,
+        origin: Origin,
         mut command: impl FnMut(&Record) -> Result<Command, ServiceError> + Send,
     ) -> Result<Transition<Record>, ServiceError> {
         let target = target.into();
@@ -132,7 +133,7 @@ impl Service {
             let loaded = self.load(&target).await?;
             let decided = apply(&loaded.record, command(&loaded.record)?, self.clock.now());
             let transition = match decided {
-                Ok(transition) if transition.touched || transition.next != loaded.record => transition,
+                Ok(transition) if transition.touched || transition.next != loaded.record => transition.asked_by(origin),
                 // There is no commit that would check what was read, so it is read again.
                 _ if !self.is_as_read(&loaded).await? => continue,
                 unchanged_or_refused => return Ok(unchanged_or_refused?),

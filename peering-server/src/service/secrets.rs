@@ -7,6 +7,7 @@ use peering_core::peering::{Peering, Stored};
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
 use peering_core::secrets::{Command, ExchangeSecret, Open, Record, RedemptionClaim, Refusal};
+use peering_core::transition::Origin;
 use thiserror::Error;
 use tracing::warn;
 
@@ -88,7 +89,7 @@ impl Service {
         let mut answer = None;
         let target = Target { by: By::Id(id), presented: Some(establishment) };
         let outcome = self
-            .transact(target, |record| {
+            .transact(target, Origin::of_peer(ask.from), |record| {
                 let (candidate, redemption) = stream_secret_for(&self.keyring, &ask, id, record, random)?;
                 let command = ExchangeSecret { establishment, candidate: candidate.hash(), redemption, from: ask.from };
                 answer = Some(candidate);
@@ -119,6 +120,7 @@ impl Service {
         peer_id: &str,
         stream_secret: &StreamSecret,
         remote: RemoteInfo,
+        from: Option<IpAddr>,
     ) -> Result<Peering, OpenError> {
         if peer_id.is_empty() {
             return Err(OpenError::EmptyId);
@@ -126,7 +128,9 @@ impl Service {
         let id = PeeringId::parse(peer_id)
             .map_err(|_| OpenError::MalformedId(peering_core::foreign::echo(peer_id).to_owned()))?;
         let secret = stream_secret.hash();
-        let outcome = self.transact(id, |_| Ok(Command::Open(Open { secret, remote: remote.clone() }))).await;
+        let outcome = self
+            .transact(id, Origin::of_peer(from), |_| Ok(Command::Open(Open { secret, remote: remote.clone() })))
+            .await;
         match outcome {
             Ok(transition) => transition.next.peering.ok_or(OpenError::UnknownId(id)),
             Err(ServiceError::Refused(Refusal::Ended { id, by_peer })) => Err(OpenError::Ended { id, tell: !by_peer }),

@@ -5,6 +5,7 @@ use peering_core::id::PeeringId;
 use peering_core::peering::Peering;
 use peering_core::secret::{SecretHash, StreamSecret};
 use peering_core::secrets::{Command, SealedSecret};
+use peering_core::transition::Origin;
 use peering_core::trust::TrustBundle;
 
 use super::{Service, ServiceError};
@@ -32,7 +33,7 @@ impl Service {
         admitted_by: Option<SecretHash>,
         bundle: &TrustBundle,
     ) -> Result<(), ServiceError> {
-        self.transact(id, |_| {
+        self.transact(id, Origin::default(), |_| {
             Ok(Command::StoreTrustBundle {
                 admitted_by,
                 trust_domain: bundle.trust_domain().to_string(),
@@ -52,7 +53,7 @@ impl Service {
         id: PeeringId,
         addresses: &[ServerAddress],
     ) -> Result<(), ServiceError> {
-        self.transact(id, |_| Ok(Command::StoreServerAddresses(addresses.to_vec()))).await?;
+        self.transact(id, Origin::default(), |_| Ok(Command::StoreServerAddresses(addresses.to_vec()))).await?;
         Ok(())
     }
 
@@ -62,7 +63,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] if the store fails.
     pub(crate) async fn peer_terminated(&self, id: PeeringId, told_by: ToldBy<'_>) -> Result<(), ServiceError> {
-        let outcome = self.transact(id, |record| {
+        let outcome = self.transact(id, Origin::default(), |record| {
             let dialed = record.peering.as_ref().and_then(Peering::dialed);
             match (dialed, told_by.remote_id) {
                 (Some(dialed), Some(told_of)) if dialed.remote_id != told_of => Err(ServiceError::NoPeering(id)),

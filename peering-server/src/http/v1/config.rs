@@ -121,7 +121,7 @@ async fn list_some(
     if listed.value.iter().any(|view| view.entry.kind() == Kind::ExportedServices) {
         // Whoever may not see what is exported sees the rest, as in Consul.
         match app.service.require(&asked.actor, Action::MeshRead).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(ServiceError::Denied(_)) => listed.value.retain(|view| view.entry.kind() != Kind::ExportedServices),
             Err(other) => return Err(other.into()),
         }

@@ -28,8 +28,8 @@ pub(crate) async fn establish(State(app): State<Arc<App>>, request: Request) -> 
     asked.refuse_partition()?;
     let request = EstablishRequest { name: wanted.peer_name, token: wanted.peering_token, meta: wanted.meta };
     let checked = app.service.check_establish(request)?;
-    app.service.require(&asked.actor, Action::PeeringWrite).await?;
+    let origin = app.service.require(&asked.actor, Action::PeeringWrite).await?;
     let service = Arc::clone(&app.service);
-    to_its_end(async move { service.establish(checked).await }).await?;
+    to_its_end(async move { service.establish(checked, origin).await }).await?;
     Ok(answer::json(&app, &asked, &serde_json::Map::new()))
 }

@@ -82,7 +82,7 @@ pub(crate) async fn to_peer(State(app): State<Arc<App>>, request: Request) -> Re
     let summary = |name| Summary { name, datacenter, ..Summary::default() };
     // Whoever may not see it gets an empty list, as in Consul.
     let response = match app.service.require(&asked.actor, Action::MeshRead).await {
-        Ok(()) => answer::json(&app, &asked, &names.into_iter().map(summary).collect::<Vec<_>>()),
+        Ok(_) => answer::json(&app, &asked, &names.into_iter().map(summary).collect::<Vec<_>>()),
         Err(ServiceError::Denied(_)) if !names.is_empty() && asked.actor.token.is_some() => {
             answer::filtered(answer::json(&app, &asked, &[(); 0]))
         }

@@ -42,8 +42,8 @@ pub(crate) async fn delete(
 ) -> Result<Response, HttpError> {
     let asked = Asked::of(&request.into_parts().0);
     asked.refuse_partition()?;
-    app.service.require(&asked.actor, Action::PeeringWrite).await?;
-    app.service.delete_peering(&name).await?;
+    let origin = app.service.require(&asked.actor, Action::PeeringWrite).await?;
+    app.service.delete_peering(&name, origin).await?;
     Ok(answer::empty())
 }
 

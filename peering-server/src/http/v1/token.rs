@@ -40,10 +40,10 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
         external_addresses: wanted.server_external_addresses,
         ttl,
     })?;
-    app.service.require(&asked.actor, Action::PeeringWrite).await?;
+    let origin = app.service.require(&asked.actor, Action::PeeringWrite).await?;
     let warnings = app.service.address_warnings(checked.external_addresses());
     let service = Arc::clone(&app.service);
-    let peering_token = to_its_end(async move { service.generate_token(checked).await }).await?;
+    let peering_token = to_its_end(async move { service.generate_token(checked, origin).await }).await?;
     let response = answer::json(&app, &asked, &GenerateTokenResponse { peering_token });
     Ok(answer::with_warnings(response, &warnings))
 }

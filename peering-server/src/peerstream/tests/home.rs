@@ -6,6 +6,7 @@ use peering_core::name::Datacenter;
 use peering_core::peering::state::Reported;
 use peering_core::secrets;
 use peering_core::token::{PeeringToken, UnverifiedToken};
+use peering_core::transition::Origin;
 
 use super::clock::until;
 use crate::config::Config;
@@ -37,7 +38,7 @@ impl Home {
     pub(super) async fn token_text(&self, name: &str) -> String {
         let request = TokenRequest { name: name.to_owned(), ..TokenRequest::default() };
         let checked = self.service().check_token_request(request).unwrap();
-        self.service().generate_token(checked).await.unwrap()
+        self.service().generate_token(checked, Origin::default()).await.unwrap()
     }
 
     pub(super) async fn token(&self, name: &str) -> PeeringToken {
@@ -48,11 +49,11 @@ impl Home {
         let request =
             EstablishRequest { name: name.to_owned(), token: token.to_owned(), ..EstablishRequest::default() };
         let checked = self.service().check_establish(request)?;
-        self.service().establish(checked).await
+        self.service().establish(checked, Origin::default()).await
     }
 
     pub(super) async fn delete(&self, name: &str) {
-        self.service().delete_peering(name).await.unwrap();
+        self.service().delete_peering(name, Origin::default()).await.unwrap();
     }
 
     pub(super) async fn view(&self, name: &str) -> Option<PeeringView> {

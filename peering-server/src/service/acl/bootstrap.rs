@@ -9,6 +9,7 @@ use peering_core::acl::{ANONYMOUS_ACCESSOR, ANONYMOUS_SECRET, AclChange, Builtin
 use peering_core::id::IdError;
 use peering_core::id::TokenId;
 use peering_core::secret::AclSecret;
+use peering_core::transition::Origin;
 use rustix::process::geteuid;
 use thiserror::Error;
 use uuid::Uuid;
@@ -76,7 +77,7 @@ impl Service {
             }
             let policy = builtin.policy();
             let change = AclChange::PolicyCreated { id: policy.id, name: policy.name.clone() };
-            let mut change = self.acl_change(None, change);
+            let mut change = self.acl_change(Origin::default(), change);
             change.put(&key::acl_policy(policy.id), None, &policy)?;
             change.put(&key::acl_policy_name(&policy.name), None, &AclPointer { id: policy.id })?;
             // Of several servers that start together one makes it.
@@ -85,7 +86,8 @@ impl Service {
         if self.token_by_accessor(ANONYMOUS_ACCESSOR).await?.is_none() {
             let secret = AclSecret::from_text(ANONYMOUS_SECRET);
             let token = self.new_token(ANONYMOUS_ACCESSOR, &secret, "Anonymous Token", Vec::new());
-            let mut change = self.acl_change(None, AclChange::TokenCreated { accessor: ANONYMOUS_ACCESSOR });
+            let mut change =
+                self.acl_change(Origin::default(), AclChange::TokenCreated { accessor: ANONYMOUS_ACCESSOR });
             change.put(&key::acl_token(ANONYMOUS_ACCESSOR), None, &StoredAclToken { token, sealed: None })?;
             change.put(&key::acl_secret(&secret.hash()), None, &AclPointer { id: ANONYMOUS_ACCESSOR })?;
             self.commit_acl(change).await?;
@@ -119,7 +121,7 @@ impl Service {
         let token = self.new_token(accessor, secret, DESCRIPTION, vec![GLOBAL_MANAGEMENT_ID]);
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let before = self.bootstrap_record().await?.map(|found| found.modified);
-            let mut change = self.acl_change(None, AclChange::ManagementTokenMade { accessor });
+            let mut change = self.acl_change(Origin::default(), AclChange::ManagementTokenMade { accessor });
             let sealed = Some(self.seal_secret(accessor, secret)?);
             change.put(&key::acl_token(accessor), None, &StoredAclToken { token: token.clone(), sealed })?;
             change.put(&key::acl_secret(&secret.hash()), None, &AclPointer { id: accessor })?;
@@ -166,7 +168,7 @@ impl Service {
             let accessor = found.stored.accessor;
             let Some(token) = self.token_by_accessor(accessor).await? else { return Err(over(found.modified)) };
             self.check_bootstrapper(actor, given, &token)?;
-            let mut change = self.acl_change(None, AclChange::Bootstrapped { accessor });
+            let mut change = self.acl_change(actor.origin(), AclChange::Bootstrapped { accessor });
             change.put(key::ACL_BOOTSTRAP, Some(found.modified), &AclBootstrap { accessor, done: true })?;
             if self.commit_acl(change).await? {
                 return self.view_token(token, true, &mut Default::default()).await;

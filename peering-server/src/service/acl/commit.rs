@@ -1,6 +1,7 @@
 //! Changes of tokens and policies, each in one transaction with its event.
 
 use peering_core::acl::{AclChange, AclEvent};
+use peering_core::transition::Origin;
 use uuid::Uuid;
 
 use crate::service::records::still;
@@ -37,8 +38,8 @@ impl Change {
 
 impl Service {
     /// Begins a change by somebody.
-    pub(super) fn acl_change(&self, by: Option<Uuid>, what: AclChange) -> Change {
-        let event = AclEvent { at: self.clock.now(), by, acl: what };
+    pub(super) fn acl_change(&self, origin: Origin, what: AclChange) -> Change {
+        let event = AclEvent { at: self.clock.now(), origin, acl: what };
         Change { txn: Txn::default(), written_by: self.entropy.uuid(), events: vec![event] }
     }
 

@@ -86,14 +86,14 @@ impl Service {
     /// [`ServiceError::Denied`] without `acl:write`; [`AclError`] for a name or rules that cannot be, and for a name that
     /// there is.
     pub async fn create_policy(&self, actor: &Actor, request: AclPolicyRequest) -> Result<PolicyView, ServiceError> {
-        let by = self.require_identity(actor, Action::AclWrite).await?.accessor;
+        let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         check_policy_name(&request.name).map_err(AclError::from)?;
         if self.policy_by_name(&request.name).await?.is_some() {
             return Err(AclError::PolicyExists(request.name).into());
         }
         let policy = checked(self.entropy.uuid(), request)?;
         let change = AclChange::PolicyCreated { id: policy.id, name: policy.name.clone() };
-        let mut change = self.acl_change(Some(by), change);
+        let mut change = self.acl_change(by, change);
         change.put(&key::acl_policy(policy.id), None, &policy)?;
         change.put(&key::acl_policy_name(&policy.name), None, &AclPointer { id: policy.id })?;
         if !self.commit_acl(change).await? {
@@ -116,7 +116,7 @@ impl Service {
         id: &str,
         request: AclPolicyRequest,
     ) -> Result<PolicyView, ServiceError> {
-        let by = self.require_identity(actor, Action::AclWrite).await?.accessor;
+        let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         check_policy_name(&request.name).map_err(AclError::from)?;
         let id = parse_id(id).ok_or(AclError::UpdatedPolicy)?;
         for _ in 0..COMMIT_ATTEMPTS_MAX {
@@ -129,7 +129,7 @@ impl Service {
                 check_builtin(builtin, &request)?;
             }
             let policy = checked(id, request.clone())?;
-            let mut change = self.acl_change(Some(by), AclChange::PolicyUpdated { id, name: policy.name.clone() });
+            let mut change = self.acl_change(by, AclChange::PolicyUpdated { id, name: policy.name.clone() });
             change.put(&key::acl_policy(id), Some(found.modified), &policy)?;
             if is_renamed {
                 change.delete_pointer(key::acl_policy_name(&found.stored.name));
@@ -147,7 +147,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Denied`] without `acl:write`; [`AclError`] for a policy that there is not or that is built in.
     pub async fn delete_policy(&self, actor: &Actor, id: &str) -> Result<(), ServiceError> {
-        let by = self.require_identity(actor, Action::AclWrite).await?.accessor;
+        let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         let id = parse_id(id).ok_or(AclError::NotAnId { kind: "policy" })?;
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let found = self.policy_by_id(id).await?.ok_or(AclError::NoPolicyToDelete)?;
@@ -155,7 +155,7 @@ impl Service {
                 return Err(AclError::BuiltinPolicy(builtin.name()).into());
             }
             let name = found.stored.name;
-            let mut change = self.acl_change(Some(by), AclChange::PolicyDeleted { id, name: name.clone() });
+            let mut change = self.acl_change(by, AclChange::PolicyDeleted { id, name: name.clone() });
             change.delete(&key::acl_policy(id), found.modified);
             change.delete_pointer(key::acl_policy_name(&name));
             if self.commit_acl(change).await? {

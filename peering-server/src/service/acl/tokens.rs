@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use peering_core::acl::{ANONYMOUS_ACCESSOR, ANONYMOUS_SECRET, AclChange, Policy, Resource, Token};
 use peering_core::api::acl::AclTokenRequest;
 use peering_core::secret::AclSecret;
+use peering_core::transition::Origin;
 use uuid::Uuid;
 
 use super::AclError;
@@ -163,11 +164,11 @@ impl Service {
     /// [`ServiceError::Denied`] without `acl:write`; [`AclError`] for ids that are taken or none, ends that cannot be,
     /// and policies that there are not.
     pub async fn create_token(&self, actor: &Actor, request: AclTokenRequest) -> Result<TokenView, ServiceError> {
-        let by = self.require_identity(actor, Action::AclWrite).await?.accessor;
+        let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         self.make_token(by, request).await
     }
 
-    async fn make_token(&self, by: Uuid, request: AclTokenRequest) -> Result<TokenView, ServiceError> {
+    async fn make_token(&self, by: Origin, request: AclTokenRequest) -> Result<TokenView, ServiceError> {
         if !request.auth_method.is_empty() {
             return Err(AclError::AuthMethod.into());
         }
@@ -193,7 +194,7 @@ impl Service {
         let token =
             Token { accessor, secret: secret.hash(), description, policies, local: request.local, expires, created };
         let sealed = Some(self.seal_secret(accessor, &secret)?);
-        let mut change = self.acl_change(Some(by), AclChange::TokenCreated { accessor });
+        let mut change = self.acl_change(by, AclChange::TokenCreated { accessor });
         change.put(&key::acl_token(accessor), None, &StoredAclToken { token, sealed })?;
         change.put(&secret_key, None, &AclPointer { id: accessor })?;
         if !self.commit_acl(change).await? {
@@ -214,7 +215,7 @@ impl Service {
         accessor: &str,
         description: Option<String>,
     ) -> Result<TokenView, ServiceError> {
-        let by = self.require_identity(actor, Action::AclWrite).await?.accessor;
+        let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         let accessor = parse_id(accessor).ok_or(AclError::NotAnId { kind: "token" })?;
         let found = self.token_by_accessor(accessor).await?.ok_or(AclError::NoToken)?;
         let original = self.view_token(found, false, &mut PolicyNames::new()).await?;
@@ -240,7 +241,7 @@ impl Service {
         accessor: &str,
         request: AclTokenRequest,
     ) -> Result<TokenView, ServiceError> {
-        let by = self.require_identity(actor, Action::AclWrite).await?.accessor;
+        let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         let accessor = parse_id(accessor).ok_or(AclError::UpdatedAccessor)?;
         check_kinds(&request)?;
         for _ in 0..COMMIT_ATTEMPTS_MAX {
@@ -251,7 +252,7 @@ impl Service {
             let description = request.description.clone().unwrap_or_default();
             check_description(&description)?;
             let token = Token { description, policies, ..before.token };
-            let mut change = self.acl_change(Some(by), AclChange::TokenUpdated { accessor });
+            let mut change = self.acl_change(by, AclChange::TokenUpdated { accessor });
             let next = StoredAclToken { token, sealed: before.sealed };
             change.put(&key::acl_token(accessor), Some(found.modified), &next)?;
             if self.commit_acl(change).await? {
@@ -268,17 +269,17 @@ impl Service {
     /// [`ServiceError::Denied`] without `acl:write`; [`AclError`] for a token that there is not, the caller's own, and the
     /// anonymous one.
     pub async fn delete_token(&self, actor: &Actor, accessor: &str) -> Result<(), ServiceError> {
-        let by = self.require_identity(actor, Action::AclWrite).await?.accessor;
+        let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         let accessor = parse_id(accessor).ok_or(AclError::DeletedAccessor)?;
         if accessor == ANONYMOUS_ACCESSOR {
             return Err(AclError::AnonymousToken.into());
         }
-        if accessor == by {
+        if Some(accessor) == by.actor {
             return Err(AclError::OwnToken.into());
         }
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let found = self.token_by_accessor(accessor).await?.ok_or(AclError::NoTokenToDelete)?;
-            if self.remove_token(Some(by), &found.stored, found.modified, AclChange::TokenDeleted { accessor }).await? {
+            if self.remove_token(by, &found.stored, found.modified, AclChange::TokenDeleted { accessor }).await? {
                 return Ok(());
             }
         }
@@ -287,7 +288,7 @@ impl Service {
 
     async fn remove_token(
         &self,
-        by: Option<Uuid>,
+        by: Origin,
         stored: &StoredAclToken,
         modified: Revision,
         event: AclChange,
@@ -311,7 +312,13 @@ impl Service {
                 let accessor = stored.token.accessor;
                 if stored.token.is_expired(self.clock.now()) {
                     // One that was changed meanwhile is looked at again by the next sweep.
-                    self.remove_token(None, &stored, record.modified, AclChange::TokenExpired { accessor }).await?;
+                    self.remove_token(
+                        Origin::default(),
+                        &stored,
+                        record.modified,
+                        AclChange::TokenExpired { accessor },
+                    )
+                    .await?;
                 }
             }
             after = page.records.last().map(|record| record.key.clone());

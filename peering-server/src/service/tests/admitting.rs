@@ -21,11 +21,11 @@ async fn a_promotion_that_cannot_be_stored_admits_nobody_and_can_be_tried_again(
     let token = service.token("dialer").await.unwrap();
     let secret = service.redeem(&token).await.unwrap();
     store.plan(&[Doubt::Failure]);
-    let failed = service.admit(&token.peer_id, &secret, RemoteInfo::default()).await.unwrap_err();
+    let failed = service.admit(&token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap_err();
     assert!(matches!(&failed, OpenError::Store(_)), "{failed}");
     assert_eq!(failed.to_string(), "failed to persist peering: the store could not be used");
-    service.admit(&token.peer_id, &secret, RemoteInfo::default()).await.unwrap();
-    service.admit(&token.peer_id, &secret, RemoteInfo::default()).await.unwrap();
+    service.admit(&token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap();
+    service.admit(&token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap();
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use peering_core::name::Datacenter;
 use peering_core::secret::{EstablishmentSecret, StreamSecret};
 use peering_core::secrets::Refusal;
 use peering_core::token::{PeeringToken, UnverifiedToken};
+use peering_core::transition::Origin;
 
 use crate::clock::{Clock, ManualClock};
 use crate::entropy::SystemEntropy;
@@ -126,14 +127,14 @@ pub(super) trait Operate {
 impl Operate for Service {
     async fn token(&self, name: &str) -> Result<PeeringToken, ServiceError> {
         let request = TokenRequest { name: name.to_owned(), ..TokenRequest::default() };
-        let text = self.generate_token(self.check_token_request(request)?).await?;
+        let text = self.generate_token(self.check_token_request(request)?, Origin::default()).await?;
         Ok(UnverifiedToken::decode(&text)?.claims().clone())
     }
 
     async fn use_token(&self, name: &str, token: &PeeringToken) -> Result<(), ServiceError> {
         let token = token.encode();
         let request = EstablishRequest { name: name.to_owned(), token, ..EstablishRequest::default() };
-        self.establish(self.check_establish(request)?).await
+        self.establish(self.check_establish(request)?, Origin::default()).await
     }
 
     async fn redeem(&self, token: &PeeringToken) -> Result<StreamSecret, ServiceError> {

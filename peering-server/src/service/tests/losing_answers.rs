@@ -11,6 +11,7 @@ use peering_core::remote::RemoteInfo;
 use peering_core::secret::StreamSecret;
 use peering_core::secrets::REDEMPTION_WINDOW;
 use peering_core::token::PeeringToken;
+use peering_core::transition::Origin;
 
 use super::bench::{Bench, Lossy, Operate};
 use crate::bounds::DIAL_MAX;
@@ -59,7 +60,7 @@ async fn a_lost_answer_is_asked_for_again_at_once() {
     let sides = Sides::losing(1).await;
     sides.dialer.use_token("acceptor", &sides.token).await.unwrap();
     let secret = sides.target().await.secret;
-    sides.acceptor.admit(&sides.token.peer_id, &secret, RemoteInfo::default()).await.unwrap();
+    sides.acceptor.admit(&sides.token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +73,7 @@ async fn the_same_token_works_again_after_an_establish_that_heard_nothing() {
     sides.link.answers_lost.store(0, Ordering::Relaxed);
     sides.dialer.use_token("acceptor", &sides.token).await.unwrap();
     let secret = sides.target().await.secret;
-    sides.acceptor.admit(&sides.token.peer_id, &secret, RemoteInfo::default()).await.unwrap();
+    sides.acceptor.admit(&sides.token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap();
     let spent = sides.dialer.use_token("acceptor", &sides.token).await;
     assert!(is_new_token_needed(spent), "its stream secret was used");
 }
@@ -128,7 +129,7 @@ async fn a_deletion_and_a_newer_exchange_end_the_right_to_ask_again() {
         sides.dialer.use_token("acceptor", &sides.token).await.unwrap_err();
         sides.link.answers_lost.store(0, Ordering::Relaxed);
         if is_deleted {
-            sides.acceptor.delete_peering("dialer").await.unwrap();
+            sides.acceptor.delete_peering("dialer", Origin::default()).await.unwrap();
         } else {
             let newer = sides.acceptor.token("dialer").await.unwrap();
             sides.acceptor.redeem(&newer).await.unwrap();
@@ -152,7 +153,8 @@ async fn a_peering_that_leads_elsewhere_by_now_is_not_ended_by_its_old_peer() {
         .await
         .unwrap();
     assert_eq!(state().await, Stored::Terminated);
-    let accepted = sides.acceptor.admit(&sides.token.peer_id, &target.secret, RemoteInfo::default()).await.unwrap();
+    let accepted =
+        sides.acceptor.admit(&sides.token.peer_id, &target.secret, RemoteInfo::default(), None).await.unwrap();
     assert_eq!(accepted.local_id, sides.remote_id());
     sides.acceptor.peer_terminated(accepted.local_id, ToldBy::default()).await.unwrap();
     let peering = sides.acceptor.read_peering("dialer").await.unwrap().value.peering;

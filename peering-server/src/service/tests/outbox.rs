@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::life::RevokeReason;
 use peering_core::name::PeerName;
+use peering_core::transition::Origin;
 use peering_core::transition::{Event as Told, What};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -85,7 +86,8 @@ fn listen() -> (Log, DefaultGuard) {
         tracing::callsite::rebuild_interest_cache();
         for what in places.clone() {
             let (peering, name) = (PeeringId::from_uuid(Uuid::from_u128(1)), PeerName::parse("dialer").unwrap());
-            log_event(&Told { at: Timestamp::UNIX_EPOCH, peering, name, what });
+            let origin = Origin::default();
+            log_event(&Told { at: Timestamp::UNIX_EPOCH, peering, name, what, origin });
         }
     }
     log.0.lock().unwrap().clear();
@@ -145,7 +147,7 @@ async fn a_refusal_stores_no_event() {
     service.redeem(&token).await.unwrap();
     let before = bench.store.revision().await.unwrap();
     service.redeem(&token).await.unwrap_err();
-    service.delete_peering("nobody").await.unwrap();
+    service.delete_peering("nobody", Origin::default()).await.unwrap();
     assert_eq!(bench.store.revision().await.unwrap(), before);
 }
 
@@ -236,7 +238,7 @@ async fn a_commit_while_the_log_catches_up_is_told_once_and_miscounts_nothing() 
     // These commits add fewer rows than they remove.
     let token = service.token("other").await.unwrap();
     service.redeem(&token).await.unwrap();
-    service.delete_peering("dialer").await.unwrap();
+    service.delete_peering("dialer", Origin::default()).await.unwrap();
     settle(&log, 7).await;
     stop.cancel();
     following.await.unwrap().unwrap();
@@ -296,7 +298,7 @@ async fn too_many_waiting_events_refuse_writes_and_name_who_does_not_read() {
     let refused = service.token("dialer").await.unwrap_err();
     assert!(matches!(refused, ServiceError::OutboxFull { rows: OUTBOX_ROWS_MAX, consumer: LOG_CONSUMER }), "{refused}");
     assert_eq!(bench.store.revision().await.unwrap(), before);
-    service.delete_peering("nobody").await.unwrap();
+    service.delete_peering("nobody", Origin::default()).await.unwrap();
     let outbox = Outbox::default();
     outbox.added(OUTBOX_ROWS_MAX - 1);
     outbox.admit().unwrap();

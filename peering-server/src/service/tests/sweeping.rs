@@ -8,6 +8,7 @@ use peering_core::remote::RemoteInfo;
 use peering_core::secret::EstablishmentSecret;
 use peering_core::secrets::{Refusal, SecretCause};
 use peering_core::token::PeeringToken;
+use peering_core::transition::Origin;
 
 use super::bench::{Bench, Operate, refusal};
 use crate::bounds::{ENDED_TOKEN_AGE_MAX, TOMBSTONE_AGE_MAX};
@@ -46,7 +47,7 @@ async fn ended_tokens_go_after_their_time_and_not_a_second_earlier() {
     // Of another one that was used, whose stream secret is in use.
     let used = service.token("used").await.unwrap();
     let stream = service.redeem(&used).await.unwrap();
-    service.admit(&used.peer_id, &stream, RemoteInfo::default()).await.unwrap();
+    service.admit(&used.peer_id, &stream, RemoteInfo::default(), None).await.unwrap();
     assert_eq!(tokens(&service).await, (151, 151));
 
     bench.clock.advance(std(ENDED_TOKEN_AGE_MAX));
@@ -58,7 +59,7 @@ async fn ended_tokens_go_after_their_time_and_not_a_second_earlier() {
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (1, 1), "the token that still works");
     assert_eq!(refusal(service.redeem(&used).await), Refusal::Establishment(SecretCause::Unknown));
-    service.admit(&used.peer_id, &stream, RemoteInfo::default()).await.unwrap();
+    service.admit(&used.peer_id, &stream, RemoteInfo::default(), None).await.unwrap();
     service.redeem(&last).await.unwrap();
 }
 
@@ -72,7 +73,7 @@ async fn a_token_that_a_secret_goes_back_to_stays_as_long_as_that() {
     bench.clock.advance(after);
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (1, 1), "the stream secret was not used yet");
-    service.admit(&token.peer_id, &pending, RemoteInfo::default()).await.unwrap();
+    service.admit(&token.peer_id, &pending, RemoteInfo::default(), None).await.unwrap();
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (0, 0));
 }
@@ -84,7 +85,7 @@ async fn an_expired_token_goes_once_another_has_taken_its_place() {
     let request =
         crate::service::peerings::TokenRequest { name: "short".to_owned(), ttl: Some(SECOND), ..Default::default() };
     let checked = service.check_token_request(request).unwrap();
-    service.generate_token(checked).await.unwrap();
+    service.generate_token(checked, Origin::default()).await.unwrap();
     bench.clock.advance(2 * std(ENDED_TOKEN_AGE_MAX));
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (1, 1), "a peering has one token that names it, whatever its age");
@@ -139,10 +140,10 @@ async fn a_tombstone_goes_after_its_time_and_survives_a_clock_that_was_set_back(
     let service = bench.service().await;
     let token = service.token("gone").await.unwrap();
     let stream = service.redeem(&token).await.unwrap();
-    service.delete_peering("gone").await.unwrap();
+    service.delete_peering("gone", Origin::default()).await.unwrap();
     service.finish_delete(PeeringId::parse(&token.peer_id).unwrap()).await.unwrap();
     let is_told = async || {
-        let refused = service.admit(&token.peer_id, &stream, RemoteInfo::default()).await.unwrap_err();
+        let refused = service.admit(&token.peer_id, &stream, RemoteInfo::default(), None).await.unwrap_err();
         refused.to_string().starts_with("peering is marked as deleted")
     };
     let deleted_at = bench.clock.now();

@@ -3,6 +3,7 @@
 use peering_core::peering::Stored;
 use peering_core::remote::RemoteInfo;
 use peering_core::secrets::{Refusal, SecretCause};
+use peering_core::transition::Origin;
 
 use super::bench::{Bench, Operate, refusal};
 use super::doubtful_store::{Doubt, DoubtfulStore};
@@ -31,10 +32,10 @@ async fn every_step_of_a_peering_survives_every_doubt() {
         assert_eq!(events(store.as_ref()).await, 2, "{doubt:?}: redeemed once");
         assert_eq!(refusal(service.redeem(&token).await), Refusal::Establishment(SecretCause::Spent));
         store.plan(&[doubt]);
-        let peering = service.admit(&token.peer_id, &secret, RemoteInfo::default()).await.unwrap();
+        let peering = service.admit(&token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap();
         assert_eq!(events(store.as_ref()).await, 3, "{doubt:?}: promoted once");
         store.plan(&[doubt]);
-        service.delete_peering("dialer").await.unwrap();
+        service.delete_peering("dialer", Origin::default()).await.unwrap();
         assert_eq!(service.read_peering("dialer").await.unwrap().value.peering.state, Stored::Deleting);
         // One commit removes the rows of tokens, one the record.
         store.plan(&[doubt, doubt, doubt]);
@@ -96,7 +97,7 @@ async fn random_doubts_lose_no_acknowledged_token() {
             match service.redeem(token).await {
                 Ok(secret) => {
                     store.plan(&[]);
-                    service.admit(&token.peer_id, &secret, RemoteInfo::default()).await.unwrap();
+                    service.admit(&token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap();
                     acknowledged = None;
                 }
                 Err(ServiceError::Store(_)) => refused += 1,
@@ -120,7 +121,7 @@ async fn an_establish_survives_doubts_in_both_of_its_writes() {
         dialer.use_token("acceptor", &token).await.unwrap();
         let id = dialer.read_peering("acceptor").await.unwrap().value.peering.local_id;
         let target = dialer.dial_target(id).await.unwrap().unwrap();
-        acceptor.admit(&token.peer_id, &target.secret, RemoteInfo::default()).await.unwrap();
+        acceptor.admit(&token.peer_id, &target.secret, RemoteInfo::default(), None).await.unwrap();
         assert_eq!(events(store.as_ref()).await, 2, "{doubt:?}: begun and established once");
     }
 }

@@ -17,7 +17,7 @@ use peering_core::peering::{Dialed, PeerDomain, Peering, Side, Stored};
 use peering_core::remote::{Locality, RemoteInfo};
 use peering_core::secret::SecretHash;
 use peering_core::secrets::{Establishment, IssuedToken, PeeringSecrets, Pending, RedemptionClaim, SealedSecret};
-use peering_core::transition::{Event, What};
+use peering_core::transition::{Event, Origin, What};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -42,6 +42,10 @@ fn hash(text: &str) -> SecretHash {
     SecretHash::of(text.as_bytes())
 }
 
+fn uuid(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
 fn name() -> PeerName {
     PeerName::parse("cluster-02").unwrap()
 }
@@ -50,6 +54,8 @@ fn from() -> Option<IpAddr> {
     Some("2001:db8::7".parse().unwrap())
 }
 
+/// What was added with the names of those who ask.
+const ORIGIN_LINES: &str = include_str!("../../../../tests/data/store/origins/records.jsonl");
 /// What was added with access control.
 const ACL_LINES: &str = include_str!("../../../../tests/data/store/acl/records.jsonl");
 
@@ -135,7 +141,7 @@ fn tokens() -> Vec<Sample> {
     let issued = |expires, end: fn(&mut TokenLife)| {
         let mut life = TokenLife::issue(token(1), at(0), expires);
         end(&mut life);
-        sample("tokens/x/y", IssuedToken { peering: id(), secret: hash("establishment"), life })
+        sample("tokens/x/y", IssuedToken { peering: id(), secret: hash("establishment"), life, by: None })
     };
     vec![
         issued(None, |_| {}),
@@ -170,7 +176,7 @@ fn events() -> Vec<Sample> {
         What::Removed,
         What::Terminated,
     ]
-    .map(|what| sample("outbox/x", Event { at: at(0), peering: id(), name: name(), what }))
+    .map(|what| sample("outbox/x", Event { at: at(0), peering: id(), name: name(), what, origin: Origin::default() }))
     .into()
 }
 
@@ -201,7 +207,6 @@ fn config_entries() -> Vec<Sample> {
 }
 
 fn acl() -> Vec<Sample> {
-    let uuid = Uuid::from_u128;
     let sealed = json!({ "key_id": "0123456789abcdef", "nonce": "AAECAwQFBgcICQoL", "ciphertext": "AAAA" });
     let plain = Token {
         accessor: uuid(3),
@@ -247,9 +252,35 @@ fn acl() -> Vec<Sample> {
         (Some(uuid(5)), AclChange::PolicyUpdated { id, name: name() }),
         (Some(uuid(5)), AclChange::PolicyDeleted { id, name: name() }),
     ];
-    let row = |(by, acl)| sample("outbox/x", OutboxRow::Acl(AclEvent { at: at(0), by, acl }));
+    let row = |(actor, acl)| {
+        let origin = Origin { actor, ..Origin::default() };
+        sample("outbox/x", OutboxRow::Acl(AclEvent { at: at(0), origin, acl }))
+    };
     samples.extend(changes.map(row));
     samples
+}
+
+/// What names who asked for it.
+fn origins() -> Vec<Sample> {
+    let over_tcp = Origin { actor: Some(uuid(5)), source: from(), user: None };
+    let over_a_socket = Origin { actor: None, source: None, user: Some(1_000) };
+    let life = TokenLife::issue(token(1), at(0), None);
+    let issued = IssuedToken { peering: id(), secret: hash("establishment"), life, by: Some(uuid(5)) };
+    let acl = AclChange::TokenCreated { accessor: uuid(3) };
+    vec![
+        sample("tokens/x/y", issued),
+        sample("outbox/x", Event { at: at(0), peering: id(), name: name(), what: What::Deleted, origin: over_tcp }),
+        sample("outbox/x", OutboxRow::Acl(AclEvent { at: at(0), origin: over_a_socket, acl })),
+    ]
+}
+
+#[test]
+fn a_change_by_nobody_reads_also_where_nobody_was_spelt_out() {
+    let line = r#"{"v":1,"txn":"00000000-0000-0000-0000-000000000007","data":{"at":"2026-01-01T00:00:00Z","by":null,
+        "acl":{"event":"bootstrapped","accessor":"00000000-0000-0000-0000-000000000003"}}}"#;
+    let row: OutboxRow = decode("outbox/x", line.as_bytes()).unwrap();
+    let acl = AclChange::Bootstrapped { accessor: uuid(3) };
+    assert_eq!(row, OutboxRow::Acl(AclEvent { at: at(0), origin: Origin::default(), acl }));
 }
 
 #[test]
@@ -269,6 +300,7 @@ fn every_kept_record_reads_as_it_did_and_is_written_as_it_was() {
     let first = [peerings(), secrets(), tokens(), events(), others(), config_entries()];
     check(first.into_iter().flatten().collect(), LINES);
     check(acl(), ACL_LINES);
+    check(origins(), ORIGIN_LINES);
 }
 
 fn check(samples: Vec<Sample>, lines: &str) {

@@ -12,6 +12,7 @@ use peering_core::remote::RemoteInfo;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
 use peering_core::secrets::Command;
 use peering_core::token::{PeeringToken, UnverifiedToken};
+use peering_core::transition::Origin;
 use peering_core::trust::TrustBundle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -165,8 +166,8 @@ impl Act {
         let id = act.token.as_ref().map(|token| PeeringId::parse(&token.peer_id).unwrap());
         match operation {
             GenerateForTerminated => acceptor.peer_terminated(id.unwrap(), ToldBy::default()).await.unwrap(),
-            FinishDeleteAccepted => acceptor.delete_peering(PEER).await.unwrap(),
-            FinishDeleteDialed => dialer.delete_peering(PEER).await.unwrap(),
+            FinishDeleteAccepted => acceptor.delete_peering(PEER, Origin::default()).await.unwrap(),
+            FinishDeleteDialed => dialer.delete_peering(PEER, Origin::default()).await.unwrap(),
             EstablishAgain => act.token = Some(acceptor.token(PEER).await.unwrap()),
             EstablishTerminated => {
                 dialer.peer_terminated(act.id.unwrap(), ToldBy::default()).await.unwrap();
@@ -186,7 +187,7 @@ impl Act {
         stage.dialer.use_token(PEER, &token).await.unwrap();
         let id = stage.dialer.read_peering(PEER).await.unwrap().value.peering.local_id;
         let secret = stage.dialer.dial_target(id).await.unwrap().unwrap().secret;
-        stage.acceptor.admit(&token.peer_id, &secret, RemoteInfo::default()).await.unwrap();
+        stage.acceptor.admit(&token.peer_id, &secret, RemoteInfo::default(), None).await.unwrap();
         (self.id, self.token, self.secret) = (Some(id), Some(token), Some(secret));
     }
 
@@ -207,21 +208,21 @@ impl Act {
             GenerateWithEnd => {
                 let ttl = Some(Duration::from_secs(60));
                 let request = TokenRequest { name: PEER.to_owned(), ttl, ..TokenRequest::default() };
-                let text = acceptor.generate_token(acceptor.check_token_request(request)?).await?;
+                let text = acceptor.generate_token(acceptor.check_token_request(request)?, Origin::default()).await?;
                 self.token = Some(UnverifiedToken::decode(&text)?.claims().clone());
             }
             Exchange | ExchangeRepeatable => self.secret = Some(self.exchange(acceptor).await?),
             Promote => {
                 let (token, secret) = (self.token(), self.secret.as_ref().unwrap());
-                acceptor.admit(&token.peer_id, secret, RemoteInfo::default()).await.map(drop).map_err(stored)?;
+                acceptor.admit(&token.peer_id, secret, RemoteInfo::default(), None).await.map(drop).map_err(stored)?;
             }
             RevokeUnused | RevokePending => {
                 let token = TokenId::parse(self.token().token_id.as_deref().unwrap()).unwrap();
                 let revoke = Command::RevokeToken { token, reason: RevokeReason::Operator };
-                acceptor.transact(self.id.unwrap(), |_| Ok(revoke.clone())).await?;
+                acceptor.transact(self.id.unwrap(), Origin::default(), |_| Ok(revoke.clone())).await?;
             }
-            DeleteAccepted => acceptor.delete_peering(PEER).await?,
-            DeleteDialed => dialer.delete_peering(PEER).await?,
+            DeleteAccepted => acceptor.delete_peering(PEER, Origin::default()).await?,
+            DeleteDialed => dialer.delete_peering(PEER, Origin::default()).await?,
             FinishDeleteAccepted => acceptor.finish_delete(self.id.unwrap()).await?,
             FinishDeleteDialed => dialer.finish_delete(self.id.unwrap()).await?,
             TerminatedByDialer => {
@@ -278,13 +279,13 @@ impl Act {
             }
             Exchange | ExchangeRepeatable | Promote => {
                 let (token, secret) = (self.token(), self.secret.as_ref().unwrap());
-                let admitted = acceptor.admit(&token.peer_id, secret, RemoteInfo::default()).await;
+                let admitted = acceptor.admit(&token.peer_id, secret, RemoteInfo::default(), None).await;
                 admitted.unwrap_or_else(|error| panic!("{place}: {error}"));
             }
             RevokeUnused => drop(refusal(acceptor.redeem(self.token()).await)),
             RevokePending => {
                 let (token, secret) = (self.token(), self.secret.as_ref().unwrap());
-                let admitted = acceptor.admit(&token.peer_id, secret, RemoteInfo::default()).await;
+                let admitted = acceptor.admit(&token.peer_id, secret, RemoteInfo::default(), None).await;
                 assert!(matches!(admitted, Err(OpenError::Refused(_))), "{place}");
             }
             DeleteAccepted => assert_eq!(state(accepted().await), Some(Stored::Deleting), "{place}"),
@@ -294,7 +295,7 @@ impl Act {
                 let tokens = acceptor.store.range(&key::tokens(&self.id.unwrap()), 10, None).await.unwrap();
                 assert_eq!(tokens.records, [], "{place}");
                 let admitted =
-                    acceptor.admit(&self.token().peer_id, self.secret.as_ref().unwrap(), RemoteInfo::default());
+                    acceptor.admit(&self.token().peer_id, self.secret.as_ref().unwrap(), RemoteInfo::default(), None);
                 let told = matches!(admitted.await, Err(OpenError::Ended { tell: true, .. }));
                 assert!(told, "{place}: its dialer can be told");
             }
@@ -319,7 +320,7 @@ impl Act {
             EstablishNew | EstablishAgain | EstablishTerminated => {
                 let id = dialed().await.unwrap().local_id;
                 let target = dialer.dial_target(id).await.unwrap().unwrap();
-                let admitted = acceptor.admit(&self.token().peer_id, &target.secret, RemoteInfo::default()).await;
+                let admitted = acceptor.admit(&self.token().peer_id, &target.secret, RemoteInfo::default(), None).await;
                 admitted.unwrap_or_else(|error| panic!("{place}: {error}"));
             }
         }

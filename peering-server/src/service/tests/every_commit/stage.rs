@@ -42,7 +42,7 @@ impl Stage {
         dialer.use_token("to-bystander", &bystander).await.unwrap();
         let id = dialer.read_peering("to-bystander").await.unwrap().value.peering.local_id;
         let bystander_secret = dialer.dial_target(id).await.unwrap().unwrap().secret;
-        acceptor.admit(&bystander.peer_id, &bystander_secret, RemoteInfo::default()).await.unwrap();
+        acceptor.admit(&bystander.peer_id, &bystander_secret, RemoteInfo::default(), None).await.unwrap();
         let unused = acceptor.token("unused").await.unwrap();
         Self { acceptor, dialer, acceptor_store, dialer_store, acceptor_clock, bystander, bystander_secret, unused }
     }
@@ -62,7 +62,7 @@ impl Stage {
     /// What was acknowledged before is there: the running peering on both sides, and the token that nobody used.
     pub(super) async fn nothing_is_lost(&self, place: &str) {
         let secret = &self.bystander_secret;
-        let admitted = self.acceptor.admit(&self.bystander.peer_id, secret, RemoteInfo::default()).await;
+        let admitted = self.acceptor.admit(&self.bystander.peer_id, secret, RemoteInfo::default(), None).await;
         admitted.unwrap_or_else(|error| panic!("{place}: {error}"));
         let dialed = self.dialer.read_peering("to-bystander").await.unwrap().value.peering;
         assert_eq!(dialed.state, Stored::Establishing, "{place}");

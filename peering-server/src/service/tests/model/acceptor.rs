@@ -76,6 +76,7 @@ impl Exploration {
                     token: token_id(which),
                     secret: Self::establishment(which).hash(),
                     expires: None,
+                    by: None,
                 })
             }
             Request::Exchange(question) => {
