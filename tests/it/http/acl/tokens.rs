@@ -242,3 +242,25 @@ async fn a_stranger_takes_nobodys_place_to_wait() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_list_of_tokens_or_policies_waits_for_a_change_of_its_own() {
+    let guarded = Guarded::start().await;
+    let policy = json!({ "Name": "reader", "Rules": "peering = \"read\"" });
+    let token = json!({ "Policies": [{ "Name": "reader" }] });
+    let changes = [("/v1/acl/policies", "/v1/acl/policy", policy), ("/v1/acl/tokens", "/v1/acl/token", token)];
+    for (list, change, body) in changes {
+        let before = guarded.manage(Method::GET, list, Value::Null).await;
+        let index: u64 = before.header("x-consul-index").unwrap().parse().unwrap();
+        let path = format!("{list}?index={index}&wait=300s");
+        let (after, made) = tokio::join!(guarded.manage(Method::GET, &path, Value::Null), async {
+            tokio::task::yield_now().await;
+            guarded.manage(Method::PUT, change, body).await
+        });
+        accepted(&made);
+        assert!(after.header("x-consul-index").unwrap().parse::<u64>().unwrap() > index, "{list}");
+        assert_eq!(after.json().as_array().unwrap().len(), before.json().as_array().unwrap().len() + 1, "{list}");
+    }
+    let own = guarded.manage(Method::GET, "/v1/acl/token/self?index=1&wait=300s", Value::Null).await;
+    accepted(&own);
+}

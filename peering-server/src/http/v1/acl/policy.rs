@@ -8,12 +8,16 @@ use peering_core::api::acl::{AclPolicyStub, decode_policy};
 
 use super::{begin, render};
 use crate::http::error::HttpError;
+use crate::http::query::{ReadOptions, blocking};
 use crate::http::{App, answer, body, to_its_end};
+use crate::store::key;
 
 pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = begin(&app, &request.into_parts().0)?;
+    let parts = request.into_parts().0;
+    let asked = begin(&app, &parts)?;
+    let options = ReadOptions::of(&parts)?;
     app.refuse_other_datacenter(&asked)?;
-    let listed = app.service.list_policies(&asked.actor).await?;
+    let listed = blocking(&app, options, key::ACL_POLICIES, || app.service.list_policies(&asked.actor)).await?;
     let policies: Vec<AclPolicyStub> = listed.value.iter().map(render::stub).collect();
     Ok(answer::with_index(answer::json(&app, &asked, &policies), listed.index))
 }
@@ -36,9 +40,11 @@ pub(crate) async fn read(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, HttpError> {
-    let asked = begin(&app, &request.into_parts().0)?;
+    let parts = request.into_parts().0;
+    let asked = begin(&app, &parts)?;
+    let options = ReadOptions::of(&parts)?;
     app.refuse_other_datacenter(&asked)?;
-    let found = app.service.read_policy(&asked.actor, &id).await?;
+    let found = blocking(&app, options, key::ACL_POLICIES, || app.service.read_policy(&asked.actor, &id)).await?;
     Ok(answer::with_index(answer::json(&app, &asked, &render::policy(&found.value)), found.index))
 }
 
@@ -47,9 +53,12 @@ pub(crate) async fn read_by_name(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, HttpError> {
-    let asked = begin(&app, &request.into_parts().0)?;
+    let parts = request.into_parts().0;
+    let asked = begin(&app, &parts)?;
+    let options = ReadOptions::of(&parts)?;
     app.refuse_other_datacenter(&asked)?;
-    let found = app.service.read_policy_by_name(&asked.actor, &name).await?;
+    let found =
+        blocking(&app, options, key::ACL_POLICIES, || app.service.read_policy_by_name(&asked.actor, &name)).await?;
     Ok(answer::with_index(answer::json(&app, &asked, &render::policy(&found.value)), found.index))
 }
 

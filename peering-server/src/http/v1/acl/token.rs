@@ -9,16 +9,22 @@ use peering_core::api::acl::{AclExpansion, AclToken, decode_token};
 use super::{begin, render};
 use crate::http::error::HttpError;
 use crate::http::extract::Asked;
+use crate::http::query::{ReadOptions, blocking};
 use crate::http::{App, answer, body, to_its_end};
 use crate::service::acl::TokenView;
+use crate::store::key;
 
 /// What Consul adds to the path of a token to make another one like it.
 const CLONE: &str = "/clone";
 
 pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = begin(&app, &request.into_parts().0)?;
+    let parts = request.into_parts().0;
+    let asked = begin(&app, &parts)?;
+    let options = ReadOptions::of(&parts)?;
     app.refuse_other_datacenter(&asked)?;
-    let listed = app.service.list_tokens(&asked.actor, asked.query("policy")).await?;
+    let listed =
+        blocking(&app, options, key::ACL_TOKENS, || app.service.list_tokens(&asked.actor, asked.query("policy")))
+            .await?;
     let tokens: Vec<AclToken> = listed.value.iter().map(render::token).collect();
     Ok(answer::with_index(answer::json(&app, &asked, &tokens), listed.index))
 }
@@ -34,9 +40,11 @@ pub(crate) async fn create(State(app): State<Arc<App>>, request: Request) -> Res
 }
 
 pub(crate) async fn read_own(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
-    let asked = begin(&app, &request.into_parts().0)?;
+    let parts = request.into_parts().0;
+    let asked = begin(&app, &parts)?;
+    let options = ReadOptions::of(&parts)?;
     app.refuse_other_datacenter(&asked)?;
-    let found = app.service.read_own_token(&asked.actor).await?;
+    let found = blocking(&app, options, key::ACL_TOKENS, || app.service.read_own_token(&asked.actor)).await?;
     Ok(answer::with_index(answer::json(&app, &asked, &render::token(&found.value)), found.index))
 }
 
@@ -45,9 +53,11 @@ pub(crate) async fn read(
     Path(accessor): Path<String>,
     request: Request,
 ) -> Result<Response, HttpError> {
-    let asked = begin(&app, &request.into_parts().0)?;
+    let parts = request.into_parts().0;
+    let asked = begin(&app, &parts)?;
+    let options = ReadOptions::of(&parts)?;
     app.refuse_other_datacenter(&asked)?;
-    let found = app.service.read_token(&asked.actor, &accessor).await?;
+    let found = blocking(&app, options, key::ACL_TOKENS, || app.service.read_token(&asked.actor, &accessor)).await?;
     let mut token = render::token(&found.value);
     if asked.query("expanded").is_some_and(is_true) {
         token.expanded = Some(expansion(&app, &found.value).await?);
