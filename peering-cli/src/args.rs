@@ -20,7 +20,7 @@ use crate::commands::{
     acl, completion, delete, establish, exported_services, generate_token, inspect, list, man, read, version,
 };
 #[cfg(feature = "server")]
-use crate::commands::{quickstart, server};
+use crate::commands::{backup, keyring, quickstart, server};
 
 /// The root of the command line.
 #[derive(Debug, Parser)]
@@ -75,6 +75,10 @@ pub(crate) enum Verb {
     Man(man::Man),
     Inspect(inspect::Inspect),
     Version(version::Version),
+    #[cfg(feature = "server")]
+    Backup(backup::Backup),
+    #[cfg(feature = "server")]
+    Keyring(keyring::KeyringGroup),
     #[cfg(feature = "server")]
     Server(Box<server::Server>),
     #[cfg(feature = "server")]

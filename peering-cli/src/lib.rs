@@ -32,6 +32,7 @@ pub mod probe;
 mod world;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Command, CommandFactory, FromArgMatches};
@@ -42,7 +43,7 @@ use self::args::{Cli, Verb, help, rewrite};
 use self::commands::error::CommandError;
 pub use self::data_dir::{current_uid, default_data_dir, own_socket};
 pub use self::exit::Exit;
-pub use self::output::{Output, OutputError};
+pub use self::output::{Output, OutputError, Terminals};
 pub use self::world::{Clock, Environment, World};
 
 /// Runs the program on the arguments, environment and standard streams of this process.
@@ -50,11 +51,12 @@ pub use self::world::{Clock, Environment, World};
 pub fn main() -> ExitCode {
     // Not locked: the server inside writes its log from other threads.
     let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
+    let terminals = Terminals { stdout: stdout.is_terminal(), stderr: stderr.is_terminal() };
     let mut world = World {
         environment: &|name| std::env::var_os(name),
         clock: &jiff::Timestamp::now,
         stdin: &mut std::io::stdin(),
-        output: Output::new(&mut stdout, &mut stderr),
+        output: Output::new(&mut stdout, &mut stderr).on(terminals),
     };
     run(std::env::args_os().skip(1), &mut world).into()
 }
@@ -151,6 +153,10 @@ fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
         Verb::Completion(verb) => verb.run(world),
         Verb::Man(verb) => verb.run(world),
         Verb::Version(verb) => verb.run(world),
+        #[cfg(feature = "server")]
+        Verb::Backup(verb) => verb.run(world),
+        #[cfg(feature = "server")]
+        Verb::Keyring(group) => group.run(world),
         #[cfg(feature = "server")]
         Verb::Server(verb) => verb.run(world),
         #[cfg(feature = "server")]

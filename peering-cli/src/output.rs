@@ -13,6 +13,20 @@ use peering_core::gojson;
 use serde::Serialize;
 use thiserror::Error;
 
+/// Moves to the top left corner and clears the screen.
+///
+/// # Source
+/// ECMA-48: CUP and ED.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+/// Moves to the beginning of the line and clears it.
+///
+/// # Source
+/// ECMA-48: CR and EL.
+const LINE_AGAIN: &str = "\r\u{1b}[K";
+/// Characters of a line that is written over: one less than the narrowest terminal in use has, since a line that wraps
+/// cannot be taken back.
+const PROGRESS_COLUMNS: usize = 79;
+
 /// Says why a result could not be printed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -32,12 +46,49 @@ pub enum OutputError {
 pub struct Output<'a> {
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
+    terminals: Terminals,
+}
+
+/// Which of the two are looked at by a person while they are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terminals {
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
 }
 
 impl<'a> Output<'a> {
-    /// Prints to these two writers.
+    /// Prints to these two writers, neither of which is a terminal.
     pub fn new(stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
-        Self { stdout, stderr }
+        Self { stdout, stderr, terminals: Terminals::default() }
+    }
+
+    /// Says which of them are terminals.
+    #[must_use]
+    pub fn on(self, terminals: Terminals) -> Self {
+        Self { terminals, ..self }
+    }
+
+    /// Tells which of them are terminals.
+    #[must_use]
+    pub fn terminals(&self) -> Terminals {
+        self.terminals
+    }
+
+    /// Clears the terminal on standard output and prints a result at its top.
+    ///
+    /// # Errors
+    /// Those of [`Output::result`].
+    pub fn redraw(&mut self, text: &str) -> Result<(), OutputError> {
+        self.write_result(&format!("{CLEAR}{}", escape::block(text)))
+    }
+
+    /// Writes a line over the last such line on the terminal of standard error; an empty one takes it away.
+    pub fn progress(&mut self, text: &str) {
+        let shown: String = escape::line(text).chars().take(PROGRESS_COLUMNS).collect();
+        // As for messages.
+        let _ = write!(self.stderr, "{LINE_AGAIN}{shown}").and_then(|()| self.stderr.flush());
     }
 
     /// Prints a result and a newline on standard output.

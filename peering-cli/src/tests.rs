@@ -1,9 +1,13 @@
 //! The whole program against canned servers: what it sends, what it prints, how it exits.
 
 mod acl;
+#[cfg(feature = "server")]
+mod backup;
 mod completion;
 mod flags;
 mod inspect;
+#[cfg(feature = "server")]
+mod keyring;
 mod man;
 mod mock;
 mod redirects;
@@ -11,6 +15,7 @@ mod tls;
 mod transport;
 mod verbs;
 mod waiting;
+mod watching;
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -103,6 +103,11 @@ pub const DIAL_CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Most resolved addresses of one name that are tried; the rest wait for the next dial.
 pub const DIAL_RESOLVED_MAX: usize = 8;
 
+/// Most bytes kept of the last error of a peering: a sentence. Five thousand peerings keep little more than a megabyte.
+pub const DETAIL_TEXT_BYTES_MAX: usize = 256;
+/// Transitions kept of a peering: a look at its last minutes; the log has them all.
+pub const DETAIL_TRANSITIONS_MAX: usize = 5;
+
 /// Time between two looks at the clock by whoever renews a leaf: the longest that a clock moved by hand goes unnoticed.
 pub const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 

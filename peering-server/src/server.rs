@@ -223,7 +223,8 @@ impl Server {
             http_listeners.push(entry.bind().await?);
         }
 
-        let board = Arc::new(StreamBoard::new(config.node_name.clone()));
+        let board = StreamBoard::new(config.node_name.clone()).with_clock(Arc::clone(&clock));
+        let board = Arc::new(board.with_own_certificate(leaf.end()));
         let dialer = Dialer::with_resolver(DialPolicy::new(config.dial_deny.clone()), resolver);
         let advertised = advertised(&config.advertise, peer_address);
         let leader = advertised.first().map(ServerAddress::to_string).unwrap_or_default();

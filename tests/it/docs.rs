@@ -7,6 +7,9 @@ use peering_tests::console::{Console, examples};
 
 use crate::under_test::program;
 
+/// What an operator does; its commands are run too.
+const OPERATIONS: &str = "docs/operations.md";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -29,6 +32,21 @@ async fn every_command_of_the_readme_works_and_prints_what_stands_below_it() {
         console.run(example).await.unwrap_or_else(|problem| panic!("README.md, {problem}"));
     }
     console.close().await.unwrap_or_else(|problem| panic!("README.md, {problem}"));
+}
+
+#[tokio::test]
+async fn every_command_of_the_operations_page_works_in_its_order() {
+    let examples = examples(&text(OPERATIONS)).unwrap();
+    for start in
+        ["peering backup ", "peering keyring rotate ", "peering keyring list ", "peering read ", "install ", "kill "]
+    {
+        assert!(examples.iter().any(|example| example.command.starts_with(start)), "the page does not show {start}");
+    }
+    let mut console = Console::open(&program());
+    for example in &examples {
+        console.run(example).await.unwrap_or_else(|problem| panic!("{OPERATIONS}, {problem}"));
+    }
+    console.close().await.unwrap_or_else(|problem| panic!("{OPERATIONS}, {problem}"));
 }
 
 #[tokio::test]
@@ -58,7 +76,7 @@ fn no_other_document_has_commands() {
     while let Some(path) = documents.pop() {
         if path.is_dir() {
             documents.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+        } else if path.extension().is_some_and(|extension| extension == "md") && path != root().join(OPERATIONS) {
             read += 1;
             let found = examples(&fs::read_to_string(&path).unwrap()).unwrap();
             assert_eq!(found, [], "{} has commands that nobody runs", path.display());

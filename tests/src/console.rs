@@ -7,6 +7,8 @@
 //! | `peering … > file` | the same, into a file |
 //! | `peering … &` | started; goes on once it has printed a line, and is ended, in good order, with the document |
 //! | `export NAME=value …` | set for the commands after it |
+//! | `install …` | the system's, which makes directories and copies files with a mode |
+//! | `kill %1`, `kill -HUP %1` | what runs in the background is ended, in good order, or told to reload; `%1` is the first |
 //! | `cargo …` | left to `.ci/run` |
 //!
 //! Double quotes and `$NAME` mean what they mean in a shell, and `$PWD` is the directory. Everything else is refused, so
@@ -77,7 +79,8 @@ pub struct Console {
     program: Program,
     directory: TempDir,
     exported: BTreeMap<String, String>,
-    background: Vec<Process>,
+    /// What was started, in order; none where that was ended.
+    background: Vec<Option<Process>>,
 }
 
 /// A command, read.
@@ -117,6 +120,18 @@ impl Console {
                 }
                 String::new()
             }
+            "install" => {
+                let mut install = tokio::process::Command::new("install");
+                let ended = install.args(words).current_dir(self.directory.path()).output().await;
+                match ended {
+                    Ok(output) if output.status.success() => String::new(),
+                    other => return Err(problem(&format!("fails\n{other:?}"))),
+                }
+            }
+            "kill" => {
+                self.kill(words).await.map_err(|what| problem(&what))?;
+                String::new()
+            }
             "peering" => self.peering(&parsed, words).await.map_err(|what| problem(&what))?,
             _ => return Err(problem("is not a command that is run here")),
         };
@@ -135,7 +150,7 @@ impl Console {
         if parsed.in_background {
             let mut process = call.start();
             let line = process.line_with("").await;
-            self.background.push(process);
+            self.background.push(Some(process));
             return Ok(line);
         }
         let finished = call.finish().await;
@@ -145,6 +160,25 @@ impl Console {
         let Some(file) = &parsed.into_file else { return Ok(finished.stdout) };
         let written = fs::write(self.directory.path().join(file), finished.stdout);
         written.map(|()| String::new()).map_err(|error| format!("cannot write {file}: {error}"))
+    }
+
+    async fn kill(&mut self, words: &[String]) -> Result<(), String> {
+        let (job, is_hang_up) = match words {
+            [job] => (job, false),
+            [signal, job] if signal == "-HUP" => (job, true),
+            _ => return Err("is a signal that is not sent here".to_owned()),
+        };
+        let place = job.strip_prefix('%').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+        let process = place.and_then(|place| self.background.get_mut(place));
+        let process = process.filter(|process| process.is_some()).ok_or("names nothing that runs")?;
+        if is_hang_up {
+            process.iter().for_each(|process| process.signal(Signal::HUP));
+            return Ok(());
+        }
+        match process.take() {
+            Some(process) => end(process).await,
+            None => Ok(()),
+        }
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -159,14 +193,16 @@ impl Console {
     /// # Errors
     /// A sentence, if that fails.
     pub async fn close(self) -> Result<(), String> {
-        for process in self.background {
-            let ended = process.end(Signal::TERM).await;
-            if ended.status.code() != Some(0) {
-                return Err(format!("what ran in the background failed\n{ended:?}"));
-            }
+        for process in self.background.into_iter().flatten() {
+            end(process).await?;
         }
         Ok(())
     }
+}
+
+async fn end(process: Process) -> Result<(), String> {
+    let ended = process.end(Signal::TERM).await;
+    if ended.status.code() == Some(0) { Ok(()) } else { Err(format!("what ran in the background failed\n{ended:?}")) }
 }
 
 /// Blanks at the ends of lines are lost in documents, and ids and times differ.

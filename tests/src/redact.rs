@@ -7,6 +7,8 @@
 //! | a peering token | `<token>` |
 //! | a PEM certificate, also with escaped line ends | `<certificate>` |
 //! | a loopback address with port | `<address>` |
+//! | a span before ` ago` or after `in ` | `<age>` |
+//! | the text of a key that ends in `Age` | `<age>` |
 //! | the number after `Index: ` or `Index":` | `<index>` |
 
 /// Lengths of the groups of hexadecimal digits in a UUID.
@@ -30,6 +32,10 @@ pub fn redact(text: &str) -> String {
             Some((length, mark)) => {
                 redacted.push_str(mark);
                 length
+            }
+            None if is_span(&redacted, rest) => {
+                redacted.push_str("<age>");
+                span(rest)
             }
             None if is_after_index(&redacted) && digits(rest) > 0 => {
                 redacted.push_str("<index>");
@@ -57,6 +63,19 @@ fn marked(text: &str) -> Option<(usize, &'static str)> {
 
 fn is_after_index(text: &str) -> bool {
     text.ends_with("Index: ") || text.ends_with("Index\":")
+}
+
+/// Says whether a span of time follows that differs from run to run.
+fn is_span(before: &str, text: &str) -> bool {
+    let after = &text[span(text)..];
+    span(text) > 0
+        && (after.starts_with(" ago") || before.ends_with("Redial:         in ") || before.ends_with("Age\":\""))
+}
+
+/// Returns the length of a span as Go writes it, `1m4.2s`.
+fn span(text: &str) -> usize {
+    let length = text.bytes().take_while(|byte| byte.is_ascii_digit() || b".hms".contains(byte)).count();
+    if digits(text) > 0 && text[..length].ends_with(['h', 'm', 's']) { length } else { 0 }
 }
 
 fn digits(text: &str) -> usize {
@@ -130,6 +149,9 @@ mod tests {
             ("on 127.0.0.1:33981: ", "on <address>: "),
             ("Create Index: 12\n", "Create Index: <index>\n"),
             ("\"ModifyIndex\":7,", "\"ModifyIndex\":<index>,"),
+            ("Sent: 1m4.2s ago, 300ms ago, 0s ago", "Sent: <age> ago, <age> ago, <age> ago"),
+            ("Next Redial:         in 3.1s, after", "Next Redial:         in <age>, after"),
+            ("\"LastSendAge\":\"1.2s\"", "\"LastSendAge\":\"<age>\""),
         ] {
             assert_eq!(redact(printed), redacted);
         }
@@ -144,6 +166,8 @@ mod tests {
             "eyJzaG9ydA==",
             "d0253ff6-7554",
             "Index of nothing",
+            "long ago, after 30s",
+            "5 ago",
             "größer → 3",
             "",
         ] {

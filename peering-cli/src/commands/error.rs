@@ -95,6 +95,9 @@ pub(crate) enum CommandError {
     /// The peerings were not listed.
     #[error("Error listing peerings: {0}")]
     List(#[source] ClientError),
+    /// Signals cannot be caught.
+    #[error("Error preparing to watch: {0}")]
+    Watch(#[source] io::Error),
     /// The peering was not read.
     #[error("Error reading peering: {0}")]
     Read(#[source] ClientError),
@@ -141,6 +144,22 @@ pub(crate) enum CommandError {
     #[cfg(feature = "server")]
     #[error(transparent)]
     Quickstart(#[from] crate::commands::quickstart::QuickstartError),
+    /// No backup was made.
+    #[cfg(feature = "server")]
+    #[error("Error making the backup: {}", line(&peering_server::causes::chain(.0)))]
+    Backup(#[source] Box<peering_server::store::sqlite::BackupError>),
+    /// `backup` has no file to write to.
+    #[cfg(feature = "server")]
+    #[error("Missing the file for the backup, such as /var/backups/peering-2026-01-31.sqlite")]
+    NoBackupFile,
+    /// Nobody said where a server keeps its data.
+    #[cfg(feature = "server")]
+    #[error("Missing the directory of the server: give -data-dir, or set HOME or XDG_STATE_HOME")]
+    NoDataDirectory,
+    /// The keyring was not read or changed.
+    #[cfg(feature = "server")]
+    #[error("Error using the keyring: {}", line(&peering_server::causes::chain(.0)))]
+    Keyring(#[source] Box<peering_server::keyring::KeyringError>),
     /// The result was not printed.
     #[error(transparent)]
     Output(#[from] OutputError),

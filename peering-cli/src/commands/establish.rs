@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use peering_core::api::v1::EstablishRequest;
+use peering_core::api::v1::{EstablishRequest, Peering};
 use peering_core::duration::GoDuration;
 
 use crate::args::hidden::HiddenText;
 use crate::args::http::HttpFlags;
 use crate::args::{Leftovers, duration, pair};
 use crate::commands::error::{CommandError, not_reserved, required};
+use crate::commands::progress::Progress;
 use crate::commands::session::Session;
 use crate::commands::{token_source, wait};
 use crate::output::escape::line;
@@ -70,9 +71,11 @@ impl Establish {
         let shown = line(&name);
         world.output.result(&format!("Successfully established peering connection with {shown}"))?;
         if let Some(limit) = self.wait.filter(|limit| limit.as_nanos() > 0) {
-            session
-                .run(wait::until_active(async || session.client.read(&name).await, limit))
-                .map_err(|source| CommandError::Wait { name: name.clone(), source })?;
+            let mut progress = Progress::new(&name);
+            let see = |peering: &Peering, elapsed| progress.see(&mut world.output, peering, elapsed);
+            let waited = session.run(wait::until_active(async || session.client.read(&name).await, limit, see));
+            progress.end(&mut world.output);
+            waited.map_err(|source| CommandError::Wait { name: name.clone(), source })?;
             world.output.result(&format!("The peering connection with {shown} is ACTIVE"))?;
         }
         Ok(())

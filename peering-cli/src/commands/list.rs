@@ -1,10 +1,12 @@
 //! `peering list`: all peerings.
 
+pub(crate) mod watch;
+
 use clap::Args;
 use peering_core::api::v1::Peering;
 
-use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
+use crate::args::{Leftovers, go_bool};
 use crate::commands::error::CommandError;
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -20,7 +22,11 @@ use crate::world::World;
 
   Example:
 
-    $ peering list",
+    $ peering list
+
+  Look on, until Ctrl-C:
+
+    $ peering list -watch",
     args_override_self = true
 )]
 pub(crate) struct List {
@@ -28,6 +34,11 @@ pub(crate) struct List {
     http: HttpFlags,
     #[arg(long, value_name = "string", default_value = "pretty", help = "How the list is printed: pretty or json.")]
     format: String,
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true,
+        value_parser = go_bool::parse,
+        help = "Go on until it is interrupted: the table anew on a terminal, elsewhere a line for each change.")]
+    watch: bool,
     #[command(flatten)]
     leftovers: Leftovers,
 }
@@ -36,6 +47,9 @@ impl List {
     pub(crate) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
         let format = Format::parse(&self.format)?;
         let session = Session::open(&self.http, world).map_err(CommandError::Connect)?;
+        if self.watch {
+            return watch::follow(&session, format, world);
+        }
         let mut peerings = session.run(session.client.list()).map_err(CommandError::List)?;
         if let Some(peerings) = &mut peerings {
             peerings.sort_by(|a, b| a.name.cmp(&b.name));

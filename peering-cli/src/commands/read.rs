@@ -7,6 +7,7 @@ use peering_core::api::v1::Peering;
 
 use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
+use crate::commands::detail;
 use crate::commands::error::{CommandError, required};
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -98,7 +99,11 @@ fn write_pretty(out: &mut String, peering: &Peering) -> fmt::Result {
     }
     writeln!(out)?;
     writeln!(out, "Create Index: {}", peering.create_index)?;
-    writeln!(out, "Modify Index: {}", peering.modify_index)
+    writeln!(out, "Modify Index: {}", peering.modify_index)?;
+    match &peering.detail {
+        Some(detail) => write!(out, "\n{}", detail::page(detail)),
+        None => Ok(()),
+    }
 }
 
 /// Writes what is known of the peer. All addresses stand on one line, which takes the place of an empty one.

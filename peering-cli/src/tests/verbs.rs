@@ -358,3 +358,53 @@ fn exported_services_are_printed_as_they_came() {
     assert_eq!(peering(&words, &[]), failed("No peering with name x found."));
     assert_eq!(peering(&["exported-services"], &[]), failed("Missing the required -name flag"));
 }
+
+/// What a server of ours says of a dialer's peering that fails.
+fn detail() -> Value {
+    json!({
+        "LastReceiveAge": "1m4.2s",
+        "LastSendAge": "2s",
+        "LastError": {
+            "Time": "2030-05-31T23:59:58.5Z", "Code": "connection-refused", "Text": "10.0.0.1:8503: could not connect",
+            "Remedy": "see whether the peer's server runs and listens at this address"
+        },
+        "NextRedial": { "Time": "2030-06-01T00:00:03Z", "After": "3.1s", "Failures": 4 },
+        "Transitions": [
+            { "Time": "2030-05-31T20:00:00Z", "From": "ESTABLISHING", "To": "ACTIVE", "Cause": "peer-heard" },
+            { "Time": "2030-05-31T23:59:00Z", "From": "ACTIVE", "To": "FAILING", "Cause": "connection-lost" }
+        ]
+    })
+}
+
+#[test]
+fn read_shows_what_explains_the_state_below_the_page_of_consul_and_json_has_it_too() {
+    let mut peering_value = dialer();
+    let server = serving(peering_value.clone());
+    let consuls = peering(&["read", "-name", "cluster-01", "-http-addr", &server.address], &[]).stdout;
+    peering_value["Detail"] = detail();
+    let server = serving(peering_value.clone());
+    let page = peering(&["read", "-name", "cluster-01", "-http-addr", &server.address], &[]).stdout;
+    let ours = page.strip_prefix(consuls.trim_end_matches('\n')).unwrap();
+    assert_eq!(
+        ours,
+        "
+
+Detail:
+    Last Frame Received: 1m4.2s ago
+    Last Frame Sent:     2s ago
+    Last Error:          2030-05-31T23:59:58Z connection-refused: 10.0.0.1:8503: could not connect
+    What To Do:          see whether the peer's server runs and listens at this address
+    Next Redial:         in 3.1s, after 4 failures
+    Transitions:
+        2030-05-31T20:00:00Z  ESTABLISHING → ACTIVE  peer-heard
+        2030-05-31T23:59:00Z  ACTIVE → FAILING       connection-lost
+
+"
+    );
+    let json = peering(&["read", "-name=c", "-format=json", "-http-addr", &server.address], &[]).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["Detail"], detail());
+    // What another server may mean by the word is no reason to fail.
+    peering_value["Detail"] = "fine".into();
+    let server = serving(peering_value);
+    assert_eq!(peering(&["read", "-name", "cluster-01", "-http-addr", &server.address], &[]), succeeded(&consuls));
+}

@@ -10,7 +10,9 @@ use tokio::time::{Instant, sleep};
 use super::mock::{Mock, answer};
 use super::{failed, peering, succeeded};
 use crate::client::error::ClientError;
+use crate::commands::progress::Progress;
 use crate::commands::wait::{WaitError, until_active};
+use crate::{Output, Terminals};
 
 type Answer = Result<Option<&'static str>, u16>;
 
@@ -30,7 +32,7 @@ async fn wait(answers: &[Answer]) -> (Result<(), WaitError>, Duration) {
         }
         answer.map(|state| state.map(peering_in)).map_err(|code| ClientError::Status { code, body: "no".to_owned() })
     };
-    let outcome = until_active(read, GoDuration::from_nanos(2_000_000_000)).await;
+    let outcome = until_active(read, GoDuration::from_nanos(2_000_000_000), |_, _| {}).await;
     (outcome, started.elapsed())
 }
 
@@ -76,7 +78,7 @@ async fn a_server_that_never_answers_does_not_hold_the_wait() {
         sleep(Duration::from_secs(3600)).await;
         Ok(None)
     };
-    let outcome = until_active(read, GoDuration::from_nanos(1_500_000_000)).await;
+    let outcome = until_active(read, GoDuration::from_nanos(1_500_000_000), |_, _| {}).await;
     assert_eq!(outcome.unwrap_err().to_string(), "its state is unknown after 1.5s");
 }
 
@@ -103,4 +105,67 @@ fn establish_fails_when_the_peering_ends_meanwhile() {
     let mut expected = failed("Error waiting for peering with c: it is TERMINATED");
     expected.stdout = "Successfully established peering connection with c\n".to_owned();
     assert_eq!(peering(&words, &[]), expected);
+}
+
+/// A peering in a state, with the last error of a server of ours.
+fn explained(state: &str, code: &str) -> Peering {
+    let error = serde_json::json!({
+        "Time": "2030-06-01T00:00:00Z", "Code": code, "Text": "127.0.0.1:1: no\u{1b}[2J", "Remedy": "start it"
+    });
+    let detail = serde_json::json!({ "LastError": error });
+    serde_json::from_value(serde_json::json!({"ID": "i", "Name": "n", "State": state, "Detail": detail})).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_names_the_last_error_and_the_remedy() {
+    let read = async || Ok(Some(explained("FAILING", "connection-refused")));
+    let outcome = until_active(read, GoDuration::from_nanos(1_000_000_000), |_, _| {}).await;
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "still FAILING after 1s; the servers go on trying\n\
+         Last error, at 2030-06-01T00:00:00Z: connection-refused: 127.0.0.1:1: no\\x1b[2J\n\
+         What to do: start it"
+    );
+}
+
+/// Shows peerings one second apart; returns what was written to standard error.
+fn progress(seen: &[Peering], is_terminal: bool) -> String {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let terminals = Terminals { stdout: false, stderr: is_terminal };
+    let mut output = Output::new(&mut stdout, &mut stderr).on(terminals);
+    let mut progress = Progress::new("n");
+    for (second, peering) in (0..).zip(seen) {
+        progress.see(&mut output, peering, Duration::from_millis(second * 1_000 + 10));
+    }
+    progress.end(&mut output);
+    assert_eq!(stdout, b"", "standard output is for the result");
+    String::from_utf8(stderr).unwrap()
+}
+
+#[test]
+fn without_a_terminal_each_change_is_a_line_and_what_goes_well_is_none() {
+    let well = ["ESTABLISHING", "ESTABLISHING", "ACTIVE"].map(peering_in);
+    assert_eq!(progress(&well, false), "");
+    let seen = [
+        peering_in("ESTABLISHING"),
+        explained("ESTABLISHING", "connection-refused"),
+        explained("ESTABLISHING", "connection-refused"),
+        explained("ESTABLISHING", "not-tls"),
+        explained("FAILING", "not-tls"),
+        explained("ACTIVE", "not-tls"),
+    ];
+    assert_eq!(
+        progress(&seen, false),
+        "n is ESTABLISHING after 1s: connection-refused: 127.0.0.1:1: no\\x1b[2J; start it\n\
+         n is ESTABLISHING after 3s: not-tls: 127.0.0.1:1: no\\x1b[2J; start it\n\
+         n is FAILING after 4s: not-tls: 127.0.0.1:1: no\\x1b[2J; start it\n"
+    );
+    assert_eq!(progress(&["PENDING", "FAILING"].map(peering_in), false), "n is FAILING after 1s\n", "a Consul's");
+}
+
+#[test]
+fn on_a_terminal_one_line_is_written_over_and_taken_away() {
+    let seen = [peering_in("ESTABLISHING"), explained("FAILING", &"x".repeat(100))];
+    let cut = format!("n is FAILING after 1s: {}", "x".repeat(56));
+    assert_eq!(progress(&seen, true), format!("\r\u{1b}[Kn is ESTABLISHING after 0s\r\u{1b}[K{cut}\r\u{1b}[K"));
 }

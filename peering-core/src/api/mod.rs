@@ -2,4 +2,5 @@
 
 pub mod acl;
 pub mod body;
+pub mod detail;
 pub mod v1;

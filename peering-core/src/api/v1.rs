@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::detail::Detail;
+
 /// Asks for a peering token: `POST /v1/peering/token`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -103,6 +105,14 @@ pub struct Peering {
     /// The peer's trust domain before it changed with a promotion: ours, absent unless it did.
     #[serde(rename = "TrustDomainChangedFrom", default, skip_serializing_if = "Option::is_none")]
     pub trust_domain_changed_from: Option<String>,
+    /// Why the state is what it is: ours, absent where there is nothing to say, and at other servers.
+    #[serde(
+        rename = "Detail",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "Detail::if_it_is_ours"
+    )]
+    pub detail: Option<Detail>,
 }
 
 /// Live facts of a peer stream; every key is always written.
@@ -166,6 +176,7 @@ mod tests {
             modify_index: 89,
             remote: Remote::default(),
             trust_domain_changed_from: None,
+            detail: None,
         };
         assert_eq!(
             serde_json::to_string(&peering).unwrap(),

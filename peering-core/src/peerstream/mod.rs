@@ -39,6 +39,7 @@ mod outbox;
 mod pair;
 mod session;
 mod status;
+mod trouble;
 #[cfg(test)]
 mod virtual_time;
 
@@ -57,3 +58,4 @@ pub use imports::{
 pub use outbox::Offer;
 pub use session::{ACTIONS_WAITING_MAX, Action, FAREWELL_TIMEOUT, NONCE_BYTES_MAX, Session, TYPE_URL_BYTES_MAX};
 pub use status::{PEER_MESSAGE_CHARS_MAX, Refusal, StatusCode};
+pub use trouble::{Said, Trouble};

@@ -74,6 +74,18 @@ impl StatusCode {
     }
 }
 
+/// Texts by which one code's meanings are told apart.
+pub(super) mod text {
+    pub(in crate::peerstream) const UNKNOWN_PEERING: &str = "unknown PeerID";
+    pub(in crate::peerstream) const NO_SECRETS: &str = "peering must be re-established";
+    pub(in crate::peerstream) const WRONG_END: &str = "the wrong end of peering is being dialed";
+    pub(in crate::peerstream) const REPLACED: &str = "failed to register stream";
+    pub(in crate::peerstream) const NOT_READY: &str = "Connect CA is not yet initialized";
+    pub(in crate::peerstream) const SHUTTING_DOWN: &str = "the server is shutting down";
+    pub(in crate::peerstream) const HEARTBEAT_TIMEOUT: &str = "heartbeat timeout";
+    pub(in crate::peerstream) const ENDED_UNEXPECTEDLY: &str = "stream ended unexpectedly";
+}
+
 /// Why a stream ended or an import was refused, as it crosses the wire.
 ///
 /// # Security
@@ -162,13 +174,13 @@ impl Refusal {
     /// Refuses an `Open` before the certificate authority has its first root.
     #[must_use]
     pub fn authority_not_ready() -> Self {
-        Self::new(StatusCode::Unavailable, "Connect CA is not yet initialized")
+        Self::new(StatusCode::Unavailable, text::NOT_READY)
     }
 
     /// Ends a stream because this server stops; the peer finds another, or this one again.
     #[must_use]
     pub fn shutting_down() -> Self {
-        Self::new(StatusCode::Unavailable, "the server is shutting down")
+        Self::new(StatusCode::Unavailable, text::SHUTTING_DOWN)
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -176,11 +188,11 @@ impl Refusal {
     }
 
     pub(super) fn heartbeat_timeout() -> Self {
-        Self::new(StatusCode::Unknown, "heartbeat timeout")
+        Self::new(StatusCode::Unknown, text::HEARTBEAT_TIMEOUT)
     }
 
     pub(super) fn ended_unexpectedly() -> Self {
-        Self::new(StatusCode::Unknown, "stream ended unexpectedly")
+        Self::new(StatusCode::Unknown, text::ENDED_UNEXPECTEDLY)
     }
 
     pub(super) fn receiving_failed(self) -> Self {

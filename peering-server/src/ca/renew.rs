@@ -1,6 +1,7 @@
 //! Renewal: a server always has a leaf that is in the first half of its life.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use peering_core::name::Datacenter;
@@ -28,12 +29,34 @@ pub enum Tick {
     Renewed(Validity),
 }
 
+/// Tells when the leaf that is served ends; it stays true over renewals.
+#[derive(Debug, Clone)]
+pub struct LeafEnd(Arc<AtomicI64>);
+
+impl LeafEnd {
+    fn new(validity: Validity) -> Self {
+        Self(Arc::new(AtomicI64::new(validity.not_after.as_second())))
+    }
+
+    fn set(&self, validity: Validity) {
+        self.0.store(validity.not_after.as_second(), Ordering::Relaxed);
+    }
+
+    /// Returns the last second of the leaf's life.
+    #[must_use]
+    pub fn get(&self) -> Timestamp {
+        // It came from a time.
+        Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// Keeps the leaf of a peering server fresh in the slot that its TLS listener serves from.
 #[derive(Debug)]
 pub struct LeafKeeper {
     authority: Arc<Authority>,
     datacenter: Datacenter,
     validity: Validity,
+    end: LeafEnd,
     slot: Arc<KeySlot>,
 }
 
@@ -45,13 +68,20 @@ impl LeafKeeper {
     pub fn start(authority: Arc<Authority>, datacenter: Datacenter, now: Timestamp) -> Result<Self, CaError> {
         let leaf = Leaf::for_peering_server(&authority, &datacenter, now)?;
         let slot = Arc::new(KeySlot::new(leaf.certified_key(tls::provider())?));
-        Ok(Self { authority, datacenter, validity: leaf.validity(), slot })
+        let end = LeafEnd::new(leaf.validity());
+        Ok(Self { authority, datacenter, validity: leaf.validity(), end, slot })
     }
 
     /// Returns where the leaf is served from; it stays the same over renewals.
     #[must_use]
     pub fn slot(&self) -> Arc<KeySlot> {
         Arc::clone(&self.slot)
+    }
+
+    /// Returns what tells when the leaf that is served ends.
+    #[must_use]
+    pub fn end(&self) -> LeafEnd {
+        self.end.clone()
     }
 
     /// Returns the life of the present leaf.
@@ -71,6 +101,7 @@ impl LeafKeeper {
         let leaf = Leaf::for_peering_server(&self.authority, &self.datacenter, now)?;
         self.slot.replace(leaf.certified_key(tls::provider())?);
         self.validity = leaf.validity();
+        self.end.set(self.validity);
         Ok(Tick::Renewed(self.validity))
     }
 }
@@ -103,8 +134,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
     use jiff::SignedDuration;
     use peering_core::name::TrustDomain;
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use peering_core::peerstream::Trouble;
 use rustls::{AlertDescription, CertificateError, Error as RustlsError};
 use thiserror::Error;
 
@@ -35,6 +36,21 @@ pub enum DialError {
         /// How long the whole dial may take.
         limit: Duration,
     },
+}
+
+impl DialError {
+    /// Sorts it, for who reads the status of a peering.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Refused(_) => Trouble::DialDenied,
+            Self::Resolve(_) | Self::NoAddress => Trouble::NameUnresolved,
+            Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => Trouble::ConnectionRefused,
+            Self::Connect(_) => Trouble::Unreachable,
+            Self::Tls(failure) => failure.trouble(),
+            Self::TimedOut { .. } => Trouble::DialTimeout,
+        }
+    }
 }
 
 /// Says why a TLS handshake failed, by its category: certificates and alerts are the peer's words.
@@ -74,6 +90,21 @@ pub enum TlsFailure {
 }
 
 impl TlsFailure {
+    const fn trouble(self) -> Trouble {
+        match self {
+            Self::UnknownIssuer => Trouble::CertificateUnknownCa,
+            Self::WrongName => Trouble::CertificateWrongName,
+            Self::Expired => Trouble::CertificateExpired,
+            Self::NotYetValid => Trouble::CertificateNotYetValid,
+            Self::BadCertificate => Trouble::CertificateUnusable,
+            Self::UnknownServerName => Trouble::ServerNameUnknown,
+            Self::Refused => Trouble::HandshakeRefused,
+            Self::NotTls => Trouble::NotTls,
+            Self::Closed => Trouble::HandshakeClosed,
+            Self::Protocol => Trouble::HandshakeFailed,
+        }
+    }
+
     pub(super) fn of(error: &io::Error) -> Self {
         let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<RustlsError>()) else {
             return Self::Closed;

@@ -26,6 +26,22 @@ pub enum KeyringError {
         /// Where it was to be made.
         path: PathBuf,
     },
+    /// There is no room for another key.
+    #[error("{} has no room for another key: expected at most {expected} bytes, it would have {found}", path.display())]
+    TooManyKeys {
+        /// The keyring.
+        path: PathBuf,
+        /// The most that is read.
+        expected: u64,
+        /// What it would have.
+        found: u64,
+    },
+    /// Somebody else is changing the keyring.
+    #[error("{} is being changed by another process: try again when that is done", path.display())]
+    InUse {
+        /// The keyring.
+        path: PathBuf,
+    },
     /// Others on this machine may read or write the keyring.
     #[error("{} has mode {found:04o}, so that others may use it: run `chmod 600 {}`", path.display(), path.display())]
     WrongMode {

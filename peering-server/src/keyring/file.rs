@@ -4,7 +4,7 @@
 //! { "version": 1, "current": "0123456789abcdef", "keys": [ { "id": "0123456789abcdef", "key": "<32 bytes in base64>" } ] }
 //! ```
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -53,10 +53,7 @@ struct StoredKey {
 /// by a hard link, which, unlike renaming, fails if somebody else has just taken it: two servers that start together on
 /// one shared keyring must not each have their own.
 pub(super) fn create(path: &Path, keyring: &Keyring) -> Result<(), KeyringError> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     let draft = Draft(directory.join(format!(".keyring-{}.draft", KeyId::random(&*keyring.entropy))));
     let written = encode(keyring).and_then(|text| draft.write(&text));
     written.map_err(|source| failed("write", &draft.0, source))?;
@@ -65,6 +62,48 @@ pub(super) fn create(path: &Path, keyring: &Keyring) -> Result<(), KeyringError>
         _ => failed("make", path, source),
     })?;
     drop(draft);
+    sync(directory)
+}
+
+/// Writes a ring over the file that it was made from. Of several processes that do so, one has the directory's lock: a
+/// key that one of them has added must not be lost to the other.
+pub(super) fn change(
+    path: &Path,
+    next: impl FnOnce() -> Result<Keyring, KeyringError>,
+) -> Result<Keyring, KeyringError> {
+    // What a link leads to is changed, and the link stays.
+    let real = path.canonicalize().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => KeyringError::Missing { path: path.to_owned() },
+        _ => failed("look at", path, source),
+    })?;
+    let directory = directory_of(&real);
+    let lock = File::open(directory).map_err(|source| failed("open", directory, source))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => KeyringError::InUse { path: path.to_owned() },
+        TryLockError::Error(source) => failed("lock", directory, source),
+    })?;
+    let keyring = next()?;
+    let draft = Draft(directory.join(format!(".keyring-{}.draft", KeyId::random(&*keyring.entropy))));
+    let text = encode(&keyring).map_err(|source| failed("write", &draft.0, source))?;
+    let found = text.len() as u64;
+    if found > FILE_BYTES_MAX {
+        return Err(KeyringError::TooManyKeys { path: path.to_owned(), expected: FILE_BYTES_MAX, found });
+    }
+    draft.write(&text).map_err(|source| failed("write", &draft.0, source))?;
+    fs::rename(&draft.0, &real).map_err(|source| failed("replace", path, source))?;
+    sync(directory)?;
+    Ok(keyring)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes new names durable.
+fn sync(directory: &Path) -> Result<(), KeyringError> {
     let synced = File::open(directory).and_then(|opened| opened.sync_all());
     synced.map_err(|source| failed("sync", directory, source))
 }

@@ -159,6 +159,31 @@ impl Keyring {
         Ok(Self { current, keys, entropy })
     }
 
+    /// Adds a new key to the ring in a file and makes it the current one. The others stay, since they open what was
+    /// sealed with them. When this returns, the change is durable; a crash leaves the old file or the new one.
+    ///
+    /// A server that has the ring open goes on with what it has read, until it is started again.
+    ///
+    /// Blocks for as long as the disk needs.
+    ///
+    /// # Errors
+    /// Those of [`Keyring::open`]; [`KeyringError::InUse`] while another process does the same, and
+    /// [`KeyringError::TooManyKeys`] if the file would be longer than what is read.
+    pub fn rotate(path: &Path, entropy: Arc<dyn Entropy>) -> Result<Self, KeyringError> {
+        file::change(path, || {
+            let mut keyring = Self::open(path, entropy)?;
+            let key = RingKey::random(&*keyring.entropy);
+            keyring.current = key.id.clone();
+            keyring.keys.push(key);
+            Ok(keyring)
+        })
+    }
+
+    /// Returns the ids of all keys, the oldest first.
+    pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
+        self.keys.iter().map(|key| &key.id)
+    }
+
     /// Returns the id of the key that makes everything new.
     #[must_use]
     pub const fn current_id(&self) -> &KeyId {
@@ -237,7 +262,7 @@ impl Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<&KeyId> = self.keys.iter().map(|key| &key.id).collect();
+        let ids: Vec<&KeyId> = self.ids().collect();
         f.debug_struct("Keyring").field("current", &self.current).field("keys", &ids).finish_non_exhaustive()
     }
 }

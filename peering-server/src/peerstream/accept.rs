@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
-use peering_core::peerstream::{Answer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Session, StatusCode};
+use peering_core::peerstream::{Answer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Session, StatusCode, Trouble};
 use peering_core::secret::{EstablishmentSecret, Redemption};
 use peering_core::secrets;
 use tonic::{Request, Response, Status, Streaming};
@@ -129,6 +129,7 @@ fn refused<'a>(
     error: &OpenError,
     source: Option<IpAddr>,
 ) -> (Answer, Option<Accepted<'a>>) {
+    note_trouble(shared, peer_id, error, source);
     if let Some(times) = shared.service.note_refusal(source, error.cause()) {
         let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
         if matches!(error, OpenError::Refused(secrets::Refusal::NoSecrets)) {
@@ -139,6 +140,28 @@ fn refused<'a>(
     }
     let (refusal, terminated) = open_refusal(peer_id, error);
     (Answer::Refused { refusal, terminated }, None)
+}
+
+/// Tells the operator of a dialer that was refused, on the peering that it named. The stream that may run is not
+/// touched, and an id that is no peering's leaves nothing.
+fn note_trouble(shared: &Shared, peer_id: &str, error: &OpenError, source: Option<IpAddr>) {
+    let Ok(id) = PeeringId::parse(peer_id) else { return };
+    let (trouble, text) = match error {
+        OpenError::Refused(secrets::Refusal::Stream) => {
+            (Trouble::StreamSecretWrong, "a dialer presented a wrong stream secret")
+        }
+        OpenError::Refused(secrets::Refusal::NoSecrets) => {
+            (Trouble::NoSecrets, "a dialer came and there is no secret to compare its own with")
+        }
+        OpenError::Refused(secrets::Refusal::WrongEnd) => {
+            (Trouble::WrongEnd, "a dialer came for a peering that is dialed from here")
+        }
+        OpenError::Ended { .. } => (Trouble::OpenAfterEnd, "a dialer came after the peering had ended"),
+        OpenError::Store(_) => (Trouble::StoreFailed, "a dialer came and its stream secret could not be checked"),
+        _ => return,
+    };
+    let text = source.map_or_else(|| text.to_owned(), |source| format!("{text}, from {source}"));
+    shared.board.trouble(id, trouble, &text);
 }
 
 /// Gives each reason its code and Consul's text.

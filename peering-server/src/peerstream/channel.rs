@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use peering_core::address::ServerAddress;
 use peering_core::peering::Dialed;
+use peering_core::peerstream::Trouble;
 use thiserror::Error;
 use tonic::transport::{Channel, Endpoint};
 
@@ -30,6 +31,18 @@ pub(super) enum ChannelError {
     /// The connection was made and HTTP/2 did not start on it.
     #[error("HTTP/2 could not be started with the peer")]
     Http(#[source] tonic::transport::Error),
+}
+
+impl ChannelError {
+    /// Sorts it.
+    pub(super) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Dial(error) => error.trouble(),
+            Self::Roots(_) => Trouble::RootsUnusable,
+            Self::ServerName => Trouble::ServerNameInvalid,
+            Self::Http(_) => Trouble::Http2Failed,
+        }
+    }
 }
 
 /// Opens a channel to one address of a peer.

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use peering_core::foreign;
 use peering_core::id::PeeringId;
-use peering_core::peerstream::{JITTER_MAX, Open, PEER_MESSAGE_CHARS_MAX, Redial, Refusal, Session, StatusCode};
+use peering_core::peerstream::{
+    JITTER_MAX, Open, PEER_MESSAGE_CHARS_MAX, Redial, Refusal, Session, StatusCode, Trouble,
+};
 use peering_core::remote::RemoteInfo;
 use tokio::sync::watch;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tracing::{error, info, warn};
@@ -41,11 +43,14 @@ pub(super) async fn run(
             Ok(None) => return,
             Err(error) => {
                 warn!(target: SYNCER, peer_id = %id, error = chain(&error), "error fetching addresses");
-                let delay = redial.after(StatusCode::Internal, Duration::ZERO, jitter(&shared));
-                over.run_until_cancelled(sleep(delay.unwrap_or_default())).await;
+                shared.board.trouble(id, Trouble::StoreFailed, &chain(&error));
+                let delay = redial.after(StatusCode::Internal, Duration::ZERO, jitter(&shared)).unwrap_or_default();
+                shared.board.redial_at(id, Instant::now() + delay);
+                over.run_until_cancelled(sleep(delay)).await;
                 continue;
             }
         };
+        shared.board.dials(id);
         let outcome = tokio::select! {
             outcome = once(&shared, &target, attempt, &over) => outcome,
             () = moved(&mut changes, &known) => {
@@ -67,7 +72,8 @@ pub(super) async fn run(
         let Some(delay) = redial.after(refusal.code, outcome.active_for, jitter(&shared)) else {
             // The acceptor says that it deleted the peering: the same as a Terminated frame.
             let told_by = ToldBy { remote_id: Some(&target.dialed.remote_id), admitted_by: None };
-            driver::note_termination(&shared.service, &over, id, told_by).await;
+            let tools = driver::Tools { stop: &over, ..shared.tools() };
+            driver::note_termination(tools, id, told_by).await;
             // If the record leads to another peering by now, that one is dialed.
             continue;
         };
@@ -75,8 +81,10 @@ pub(super) async fn run(
             target: SYNCER, peer_name = target.name.as_str(), peer_id = %id, code = refusal.code.number(),
             error = foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX), retry_in = ?delay, "error managing peering stream"
         );
+        let at = Instant::now() + delay;
+        shared.board.redial_at(id, at);
         tokio::select! {
-            () = sleep(delay) => {}
+            () = sleep_until(at) => {}
             () = over.cancelled() => return,
             changed = changes.changed() => match changed {
                 Ok(()) => (redial, attempt) = (Redial::default(), 0),
@@ -105,6 +113,8 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
     let failed = |refusal: Refusal| Outcome { result: Err(refusal), active_for: Duration::ZERO, peering: None };
     let called_off = || failed(Refusal::new(StatusCode::Unavailable, "the dial was called off"));
     let Some(address) = ring.get(attempt % ring.len().max(1)) else {
+        let text = "the peering has no address";
+        shared.board.unreachable(target.id, Trouble::NoAddress, text, shared.service.now());
         return failed(Refusal::new(StatusCode::Internal, "there is no address to dial"));
     };
     let service = &shared.service;
@@ -118,7 +128,7 @@ async fn once(shared: &Arc<Shared>, target: &DialTarget, attempt: usize, over: &
         Some(Ok(client)) => client,
         Some(Err(error)) => {
             let message = format!("{address}: {}", chain(&error));
-            shared.board.unreachable(target.id, foreign::escaped(&message, PEER_MESSAGE_CHARS_MAX), service.now());
+            shared.board.unreachable(target.id, error.trouble(), &message, service.now());
             return failed(Refusal::new(StatusCode::Unavailable, message));
         }
     };

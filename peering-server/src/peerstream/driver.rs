@@ -6,11 +6,10 @@
 use std::future::{Future, pending};
 use std::time::{Duration, Instant};
 
-use peering_core::foreign;
 use peering_core::id::PeeringId;
 use peering_core::peerstream::{
-    Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Resource,
-    ResourceUrl, Session, StatusCode,
+    Action, Answer, Content, Frame, HEARTBEAT_TIMEOUT, Import, Open, Refusal, Resource, ResourceUrl, Said, Session,
+    StatusCode, Trouble,
 };
 use peering_core::secret::SecretHash;
 use tokio::task::coop::consume_budget;
@@ -100,6 +99,8 @@ pub(super) struct Driver<'a> {
     unsent: Option<Unsent>,
     late_frames: u32,
     is_stopping: bool,
+    /// Who ended the stream.
+    said: Said,
     /// Whether the peer's heartbeat came before its Open was decided on.
     beat_early: bool,
     rejections: Rejections,
@@ -133,6 +134,7 @@ impl<'a> Driver<'a> {
             unsent: None,
             late_frames: 0,
             is_stopping: false,
+            said: Said::We,
             beat_early: false,
             rejections: Rejections::default(),
             subscribed: Default::default(),
@@ -175,7 +177,7 @@ impl<'a> Driver<'a> {
                     if let Some(Accepted { id, remote_id, admitted_by, .. }) = &self.stream {
                         let told_by = ToldBy { remote_id: remote_id.as_deref(), admitted_by: *admitted_by };
                         // On the heap while it lasts: it would be most of what every stream keeps for its whole life.
-                        Box::pin(note_termination(self.tools.service, self.tools.stop, *id, told_by)).await;
+                        Box::pin(note_termination(self.tools, *id, told_by)).await;
                     }
                 }
                 Action::Connected => self.connected_at = Some(now()),
@@ -278,7 +280,10 @@ impl<'a> Driver<'a> {
             Arrived::Answered(stream) => self.inbound = Inbound::Reading(stream),
             Arrived::End(status) => {
                 self.inbound = Inbound::Ended;
-                self.session.on_end(status);
+                self.session.on_end(status.map_err(|(refusal, said)| {
+                    self.said = said;
+                    refusal
+                }));
             }
         }
     }
@@ -314,7 +319,7 @@ impl<'a> Driver<'a> {
         let peering = self.stream.as_ref().map(|stream| stream.id);
         if let Some(Accepted { place, admission, .. }) = self.stream.take() {
             let error = result.as_ref().err();
-            place.leave(error.map(|refusal| foreign::escaped(&refusal.message, PEER_MESSAGE_CHARS_MAX)));
+            place.leave(error.map(|refusal| (Trouble::of(refusal, self.said), refusal.message.clone())));
             drop(admission);
         }
         if let Err(refusal) = &result {
@@ -327,10 +332,17 @@ impl<'a> Driver<'a> {
 
 /// Stores that the peer ended a peering; a failing store is tried again until the server stops, because the peer tells
 /// only once.
-pub(super) async fn note_termination(service: &Service, stop: &CancellationToken, id: PeeringId, told_by: ToldBy<'_>) {
-    while let Err(error) = service.peer_terminated(id, told_by).await {
-        error!(target: STREAM, peer_id = %id, error = chain(&error), "the end of a peering could not be stored, trying again");
-        if stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
+pub(super) async fn note_termination(tools: Tools<'_>, id: PeeringId, told_by: ToldBy<'_>) {
+    loop {
+        match tools.service.peer_terminated(id, told_by).await {
+            // At once, since the stream ends next and that must not look like the reason.
+            Ok(true) => return tools.board.terminated(id),
+            Ok(false) => return,
+            Err(error) => {
+                error!(target: STREAM, peer_id = %id, error = chain(&error), "the end of a peering could not be stored, trying again");
+            }
+        }
+        if tools.stop.run_until_cancelled(sleep(TERMINATION_PAUSE)).await.is_none() {
             return;
         }
     }

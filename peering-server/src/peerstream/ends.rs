@@ -3,7 +3,7 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 
-use peering_core::peerstream::Refusal;
+use peering_core::peerstream::{Refusal, Said};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt, empty, once};
@@ -120,7 +120,8 @@ pub(super) enum Inbound {
 pub(super) enum Arrived {
     Frame(ReplicationMessage),
     Answered(Box<Streaming<ReplicationMessage>>),
-    End(Result<(), Refusal>),
+    /// The other direction is over; a refusal with who said it.
+    End(Result<(), (Refusal, Said)>),
 }
 
 impl Inbound {
@@ -141,9 +142,11 @@ impl Inbound {
     }
 }
 
-fn end_of(status: &Status) -> Result<(), Refusal> {
+fn end_of(status: &Status) -> Result<(), (Refusal, Said)> {
+    // A status that came over the wire has no cause; one that tonic made of a broken connection has.
+    let said = if std::error::Error::source(status).is_some() { Said::Connection } else { Said::Peer };
     match i32::from(status.code()) {
         0 => Ok(()),
-        code => Err(Refusal::from_peer(code, status.message())),
+        code => Err((Refusal::from_peer(code, status.message()), said)),
     }
 }

@@ -92,6 +92,7 @@ impl Known {
     async fn see(&mut self, shared: &Arc<Shared>, key: String, peering: Peering) -> Result<(), ServiceError> {
         let id = peering.local_id;
         self.ids.insert(key, id);
+        shared.board.stored(id, peering.state);
         match peering.state {
             Stored::Deleting => {
                 // In this order: a loop that has just opened a stream sees that it is called off, or gets the note.

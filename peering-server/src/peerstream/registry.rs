@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use peering_core::id::PeeringId;
+use peering_core::peerstream::Trouble;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -46,7 +47,7 @@ pub(super) struct Place<'a> {
     id: PeeringId,
     number: u64,
     ticket: StreamTicket,
-    error: Option<String>,
+    error: Option<(Trouble, String)>,
     pub(super) notes: mpsc::Receiver<Note>,
 }
 
@@ -96,14 +97,15 @@ impl Place<'_> {
     }
 
     /// Gives the place up and shows why.
-    pub(super) fn leave(mut self, error: Option<String>) {
+    pub(super) fn leave(mut self, error: Option<(Trouble, String)>) {
         self.error = error;
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.board.ended(self.ticket, self.error.take());
+        let error = self.error.as_ref().map(|(trouble, text)| (*trouble, text.as_str()));
+        self.board.ended(self.ticket, error);
         let mut streams = self.registry.streams();
         if streams.get(&self.id).is_some_and(|entry| entry.number == self.number) {
             streams.remove(&self.id);
@@ -130,7 +132,7 @@ mod tests {
         let mut older = registry.enter(&board, id(), true, NOW);
         let mut newer = registry.enter(&board, id(), true, NOW);
         assert_eq!(older.notes.recv().await, Some(Note::Replaced));
-        older.leave(Some("replaced".to_owned()));
+        older.leave(Some((Trouble::StreamReplaced, "replaced".to_owned())));
         assert_eq!(board.look(id()).unwrap().liveness, Liveness::Live);
         registry.tell(id(), Note::Deleted);
         assert_eq!(newer.notes.recv().await, Some(Note::Deleted));

@@ -16,7 +16,7 @@ use peering_core::secrets::{Command, GenerateToken};
 use peering_core::token::{ADDRESSES_MAX, PeeringToken, TOKEN_BYTES_MAX};
 use peering_core::transition::Origin;
 
-use super::status::StreamReport;
+use super::status::{Explanation, StreamReport};
 use super::{Service, ServiceError};
 use crate::metrics;
 use crate::store::record::decode;
@@ -72,6 +72,10 @@ pub struct PeeringView {
     pub state: Reported,
     /// The stream, if one was seen.
     pub stream: Option<StreamReport>,
+    /// What explains the state, if there is anything to say.
+    pub explanation: Option<Explanation>,
+    /// When all this was so.
+    pub at: Timestamp,
 }
 
 /// An answer and the index that a client may wait from.
@@ -240,6 +244,7 @@ impl Service {
     async fn view(&self, record: &Record) -> Result<PeeringView, ServiceError> {
         let peering: Peering = decode(&record.key, &record.value)?;
         let stream = self.streams.report(peering.local_id).await;
+        let explanation = self.streams.explain(peering.local_id, peering.dialed().is_some()).await;
         let liveness = stream.as_ref().map(|report| report.liveness).unwrap_or_default();
         Ok(PeeringView {
             state: Reported::of(peering.state, liveness),
@@ -247,6 +252,8 @@ impl Service {
             create_index: record.created,
             modify_index: record.modified,
             stream,
+            explanation,
+            at: self.clock.now(),
         })
     }
 

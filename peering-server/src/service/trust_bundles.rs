@@ -2,7 +2,7 @@
 
 use peering_core::address::ServerAddress;
 use peering_core::id::PeeringId;
-use peering_core::peering::Peering;
+use peering_core::peering::{Peering, Stored};
 use peering_core::secret::{SecretHash, StreamSecret};
 use peering_core::secrets::{Command, SealedSecret};
 use peering_core::transition::Origin;
@@ -58,11 +58,11 @@ impl Service {
     }
 
     /// Notes that the peer ended the peering. A dialer says by `remote_id` which one it was told of: if the record
-    /// leads to another by now, because a new token was used meanwhile, it is left alone.
+    /// leads to another by now, because a new token was used meanwhile, it is left alone. Returns whether it has ended.
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
-    pub(crate) async fn peer_terminated(&self, id: PeeringId, told_by: ToldBy<'_>) -> Result<(), ServiceError> {
+    pub(crate) async fn peer_terminated(&self, id: PeeringId, told_by: ToldBy<'_>) -> Result<bool, ServiceError> {
         let outcome = self.transact(id, Origin::default(), |record| {
             let dialed = record.peering.as_ref().and_then(Peering::dialed);
             match (dialed, told_by.remote_id) {
@@ -71,7 +71,8 @@ impl Service {
             }
         });
         match outcome.await {
-            Ok(_) | Err(ServiceError::NoPeering(_)) => Ok(()),
+            Ok(transition) => Ok(transition.next.peering.is_some_and(|peering| peering.state == Stored::Terminated)),
+            Err(ServiceError::NoPeering(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -5,3 +5,4 @@ mod server;
 mod signals;
 mod socket;
 mod verbs;
+mod watching;

@@ -189,6 +189,12 @@ Last Receive:      <time>
 Create Index: <index>
 Modify Index: <index>
 
+Detail:
+    Last Frame Received: <age> ago
+    Last Frame Sent:     <age> ago
+    Transitions:
+        <time>  PENDING → ACTIVE  peer-heard
+
 ";
 
 const DIALED: &str = "\
@@ -211,13 +217,21 @@ Last Receive:      <time>
 Create Index: <index>
 Modify Index: <index>
 
+Detail:
+    Last Frame Received: <age> ago
+    Last Frame Sent:     <age> ago
+    Transitions:
+        <time>  PENDING → ESTABLISHING  secret-exchanged
+        <time>  ESTABLISHING → ACTIVE   peer-heard
+
 ";
 
 const ACCEPTED_JSON: &str = concat!(
     r#"{"ID":"<id>","Name":"cluster-02","Meta":{"env":"test","team":"a b"},"State":"ACTIVE","#,
     r#""PeerCAPems":["<certificate>\n"],"StreamStatus":{"ImportedServices":null,"ExportedServices":null,"#,
     r#""LastHeartbeat":"<time>","LastReceive":"<time>","LastSend":"<time>"},"CreateIndex":<index>,"ModifyIndex":<index>,"#,
-    r#""Remote":{"Partition":"","Datacenter":"dc2"}}"#
+    r#""Remote":{"Partition":"","Datacenter":"dc2"},"Detail":{"LastReceiveAge":"<age>","LastSendAge":"<age>","#,
+    r#""Transitions":[{"Time":"<time>","From":"PENDING","To":"ACTIVE","Cause":"peer-heard"}]}}"#
 );
 
 const DIALED_JSON: &str = concat!(
@@ -225,5 +239,7 @@ const DIALED_JSON: &str = concat!(
     r#""PeerServerName":"server.dc1.peering.<id>.consul","PeerServerAddresses":["<address>"],"#,
     r#""StreamStatus":{"ImportedServices":null,"ExportedServices":null,"#,
     r#""LastHeartbeat":"<time>","LastReceive":"<time>","LastSend":"<time>"},"CreateIndex":<index>,"ModifyIndex":<index>,"#,
-    r#""Remote":{"Partition":"","Datacenter":"dc1"}}"#
+    r#""Remote":{"Partition":"","Datacenter":"dc1"},"Detail":{"LastReceiveAge":"<age>","LastSendAge":"<age>","#,
+    r#""Transitions":[{"Time":"<time>","From":"PENDING","To":"ESTABLISHING","Cause":"secret-exchanged"},"#,
+    r#"{"Time":"<time>","From":"ESTABLISHING","To":"ACTIVE","Cause":"peer-heard"}]}}"#
 );

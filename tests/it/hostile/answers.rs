@@ -38,13 +38,19 @@ fn peering() -> Value {
         "CreateIndex": 1, "ModifyIndex": 2,
         "Remote": { "Partition": text, "Datacenter": text, "Locality": { "Region": text, "Zone": text } },
         "TrustDomainChangedFrom": text,
+        "Detail": {
+            "LastReceiveAge": text, "LastSendAge": text,
+            "LastError": { "Time": "2030-01-01T00:00:00Z", "Code": text, "Text": text, "Remedy": text },
+            "NextRedial": { "Time": "2030-01-01T00:00:00Z", "After": text, "Failures": 1 },
+            "Transitions": [{ "Time": "2030-01-01T00:00:00Z", "From": text, "To": text, "Cause": text }],
+        },
     })
 }
 
 /// Checks that every text of a peering came through as it was sent.
 fn is_whole(found: &Value) {
     let sent = peering();
-    for key in ["ID", "Name", "Meta", "State", "PeerID", "PeerServerName", "PeerServerAddresses", "Remote"] {
+    for key in ["ID", "Name", "Meta", "State", "PeerID", "PeerServerName", "PeerServerAddresses", "Remote", "Detail"] {
         assert_eq!(found[key], sent[key], "{key}");
     }
     assert_eq!(found["StreamStatus"]["ImportedServices"], sent["StreamStatus"]["ImportedServices"]);

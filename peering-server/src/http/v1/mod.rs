@@ -4,6 +4,7 @@ pub(crate) mod acl;
 pub(crate) mod agent;
 pub(crate) mod catalog;
 pub(crate) mod config;
+mod detail;
 pub(crate) mod establish;
 pub(crate) mod exported;
 pub(crate) mod metrics;

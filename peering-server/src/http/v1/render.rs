@@ -5,6 +5,7 @@ use peering_core::address::ServerAddress;
 use peering_core::api::v1;
 use peering_core::remote::RemoteInfo;
 
+use super::detail;
 use crate::service::peerings::PeeringView;
 use crate::service::status::StreamReport;
 
@@ -33,6 +34,7 @@ pub(super) fn peering(view: &PeeringView) -> v1::Peering {
         modify_index: view.modify_index,
         remote: remote(&record.remote),
         trust_domain_changed_from: record.domain.changed_from.clone(),
+        detail: view.explanation.as_ref().map(|told| detail::detail(told, view.at)),
     }
 }
 

@@ -178,3 +178,80 @@ fn no_error_repeats_a_key() {
         assert!(!shown.contains("BwcHBwcH") && !shown.contains("7, 7, 7"), "{shown}");
     }
 }
+
+#[test]
+fn a_rotation_adds_a_current_key_and_what_was_sealed_before_opens() {
+    let place = place();
+    let first = place.create().unwrap();
+    let sealed = first.seal(Label::CaKey, b"", b"secret").unwrap();
+    let rotated = Keyring::rotate(&place.path, Arc::new(SystemEntropy)).unwrap();
+    let opened = place.open().unwrap();
+    let ids = |ring: &Keyring| ring.ids().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(ids(&opened), [first.current_id().to_string(), rotated.current_id().to_string()]);
+    assert_eq!(opened.current_id(), rotated.current_id());
+    assert_eq!(*opened.unseal(Label::CaKey, b"", &sealed).unwrap(), b"secret");
+    let newer = opened.seal(Label::CaKey, b"", b"newer").unwrap();
+    assert_eq!(newer.key_id(), rotated.current_id());
+    let error = first.unseal(Label::CaKey, b"", &newer).unwrap_err();
+    assert!(matches!(error, KeyringError::ForeignKey { id } if id == *rotated.current_id()), "until it is read again");
+    assert_eq!(fs::metadata(&place.path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(place.temporary.path()).unwrap().count(), 1, "no draft is left");
+}
+
+#[test]
+fn rotations_at_once_lose_no_key_and_one_that_is_refused_changes_nothing() {
+    let place = place();
+    place.create().unwrap();
+    let rotate = || Keyring::rotate(&place.path, Arc::new(SystemEntropy));
+    let made = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(rotate)).collect();
+        let outcomes = threads.into_iter().map(|thread| thread.join().unwrap());
+        let mut made = 0;
+        for outcome in outcomes {
+            match outcome {
+                Ok(_) => made += 1,
+                Err(error) => assert!(matches!(error, KeyringError::InUse { .. }), "{error}"),
+            }
+        }
+        made
+    });
+    assert!(made > 0);
+    assert_eq!(place.open().unwrap().ids().count(), 1 + made);
+
+    let before = fs::read(&place.path).unwrap();
+    fs::set_permissions(&place.path, Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(rotate().unwrap_err(), KeyringError::WrongMode { found: 0o644, .. }));
+    assert_eq!(fs::read(&place.path).unwrap(), before);
+    fs::remove_file(&place.path).unwrap();
+    assert!(matches!(rotate().unwrap_err(), KeyringError::Missing { .. }));
+    assert!(!place.path.exists(), "a rotation makes no keyring");
+}
+
+#[test]
+fn a_ring_takes_as_many_keys_as_its_file_may_hold() {
+    let place = place();
+    let mut ring = ring_of(600);
+    while crate::keyring::file::create(&place.path, &ring).is_ok() && place.open().is_err() {
+        fs::remove_file(&place.path).unwrap();
+        ring.keys.drain(..10);
+    }
+    let full = loop {
+        match Keyring::rotate(&place.path, Arc::new(SystemEntropy)) {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, KeyringError::TooManyKeys { .. }), "{full}");
+    assert!(place.open().unwrap().ids().count() > 400);
+}
+
+#[test]
+fn a_link_to_a_ring_stays_a_link() {
+    let place = place();
+    place.create().unwrap();
+    let link = place.temporary.path().join("link");
+    std::os::unix::fs::symlink(&place.path, &link).unwrap();
+    Keyring::rotate(&link, Arc::new(SystemEntropy)).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(place.open().unwrap().ids().count(), 2);
+}

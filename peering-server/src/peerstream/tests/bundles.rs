@@ -161,6 +161,6 @@ async fn names_too_long_to_be_repeated_end_the_stream_with_a_short_text() {
     let giant = Response { nonce: "\u{202e}".repeat(1 << 20), ..list(1) };
     call.say(crate::peerstream::proto::peerstream::replication_message::Payload::Response(giant)).await;
     home.reads("peer", Reported::Failing).await;
-    let error = home.view("peer").await.unwrap().stream.unwrap().last_error.unwrap();
+    let error = home.last_error("peer").await.unwrap();
     assert_eq!(error, "expected a nonce of at most 256 bytes, got 3145728");
 }

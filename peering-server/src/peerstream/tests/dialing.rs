@@ -167,8 +167,7 @@ async fn each_refusal_shows_as_failing_and_is_tried_again_at_its_own_pace() {
         let (code, text) = (status.code(), status.message().to_owned());
         call.refuse(status);
         home.reads("peer", Reported::Failing).await;
-        let report = home.view("peer").await.unwrap().stream.unwrap();
-        assert_eq!(report.last_error.as_deref(), Some(text.as_str()));
+        assert_eq!(home.last_error("peer").await, Some(text));
         if pace > FIRST_DELAY {
             skip(Duration::from_secs(7)).await;
             assert!(!acceptor.has_call(), "{code:?} was not left alone");
@@ -216,7 +215,7 @@ async fn a_subscription_for_another_peering_ends_the_stream_without_a_word() {
     let (peer_id, resource_url) = ("another".to_owned(), ALL[2].to_owned());
     call.say(Payload::Request(Request { peer_id, resource_url, ..Request::default() })).await;
     home.reads("peer", Reported::Failing).await;
-    let error = home.view("peer").await.unwrap().stream.unwrap().last_error.unwrap();
+    let error = home.last_error("peer").await.unwrap();
     assert!(error.contains("consistent PeerID values: got="), "{error}");
     // Whoever breaks the rules once is likely to do so again.
     skip(Duration::from_secs(72)).await;

@@ -85,7 +85,7 @@ async fn what_answers_a_redial_instead_of_the_acceptor_is_named_by_its_category_
     let mut socket = acceptor.stalled().await;
     socket.read_buf(&mut Vec::with_capacity(1 << 14)).await.unwrap();
     socket.write_all(format!("HTTP/1.1 200 {MARK}\r\n\r\n{MARK}").as_bytes()).await.unwrap();
-    let error = async || home.view("peer").await.unwrap().stream.and_then(|report| report.last_error);
+    let error = async || home.last_error("peer").await;
     super::clock::until("the failure is shown", async || error().await.is_some()).await;
     let category = "the TLS handshake failed: what answered does not speak TLS: is this the TLS port of the peer?";
     assert_eq!(error().await.unwrap(), format!("{}: {category}", acceptor.address()));

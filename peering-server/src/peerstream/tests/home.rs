@@ -1,6 +1,7 @@
 //! A whole server in this process, and what its operator does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use peering_core::name::Datacenter;
 use peering_core::peering::state::Reported;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::server::{Server, Sources};
 use crate::service::establish::EstablishRequest;
 use crate::service::peerings::{PeeringView, TokenRequest};
+use crate::service::status::Explanation;
 use crate::service::{Service, ServiceError};
 
 /// One cluster of ours.
@@ -66,6 +68,32 @@ impl Home {
 
     pub(super) async fn state(&self, name: &str) -> Option<Reported> {
         self.view(name).await.map(|view| view.state)
+    }
+
+    /// Returns what explains a state, as an operator reads it.
+    pub(super) async fn explanation(&self, name: &str) -> Explanation {
+        self.view(name).await.and_then(|view| view.explanation).unwrap_or_default()
+    }
+
+    /// Returns what went wrong last.
+    pub(super) async fn last_error(&self, name: &str) -> Option<String> {
+        self.explanation(name).await.last_error.map(|error| error.text.into())
+    }
+
+    /// Returns the code of what went wrong last.
+    pub(super) async fn last_code(&self, name: &str) -> Option<String> {
+        self.explanation(name).await.last_error.map(|error| error.trouble.code().into_owned())
+    }
+
+    /// Waits until this is the code of what went wrong last.
+    pub(super) async fn fails_by(&self, name: &str, code: &str) {
+        for _ in 0..10_000 {
+            if self.last_code(name).await.as_deref() == Some(code) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("{name} should have failed by {code}: {:?}", self.explanation(name).await);
     }
 
     pub(super) async fn reads(&self, name: &str, expected: Reported) {

@@ -5,6 +5,7 @@ mod clock;
 mod foreign_acceptor;
 mod foreign_dialer;
 mod home;
+mod relay;
 
 mod bounds;
 mod bundles;
@@ -12,6 +13,7 @@ mod calling_off;
 mod deleting;
 mod dialing;
 mod exchanging;
+mod explaining;
 mod flooding;
 mod garbage;
 mod importing;

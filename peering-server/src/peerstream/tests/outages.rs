@@ -21,7 +21,7 @@ async fn a_clean_end_without_terminated_is_a_failure_and_is_dialed_again() {
     home.reads("peer", Reported::Active).await;
     call.end(None).await;
     home.reads("peer", Reported::Failing).await;
-    let error = home.view("peer").await.unwrap().stream.unwrap().last_error;
+    let error = home.last_error("peer").await;
     assert_eq!(error.as_deref(), Some("stream ended unexpectedly"));
     skip(FIRST_DELAY).await;
     let _call = acceptor.call().await.connected().await;
@@ -54,7 +54,7 @@ async fn without_tls_a_peering_reads_establishing_and_shows_each_attempt() {
         until("an attempt is shown", async || sent().await > before).await;
         before = sent().await;
         assert_eq!(home.state("peer").await, Some(Reported::Establishing));
-        let error = home.view("peer").await.unwrap().stream.unwrap().last_error.unwrap();
+        let error = home.last_error("peer").await.unwrap();
         assert!(error.starts_with(&acceptor.address()), "{error}");
         skip(Duration::from_millis(delay * 1_100)).await;
     }

@@ -87,8 +87,7 @@ impl Scene {
     /// Waits until a dial has failed for this reason.
     async fn fails_to_dial(&self, address: &str, reason: &str) {
         let expected = format!("{address}: {reason}");
-        let last_error = async || self.home.view("peer").await.unwrap().stream.unwrap().last_error;
-        until(&expected, async || last_error().await.as_deref() == Some(expected.as_str())).await;
+        until(&expected, async || self.home.last_error("peer").await.as_deref() == Some(expected.as_str())).await;
         assert_eq!(self.home.state("peer").await, Some(Reported::Failing));
     }
 }

@@ -81,8 +81,7 @@ async fn a_half_close_without_terminated_is_a_failure_on_both_sides() {
     stream.half_close();
     assert_eq!(stream.ended().await.1, (2, "stream ended unexpectedly".to_owned()));
     home.reads("peer", Reported::Failing).await;
-    let report = home.view("peer").await.unwrap().stream.unwrap();
-    assert_eq!(report.last_error.as_deref(), Some("stream ended unexpectedly"));
+    assert_eq!(home.last_error("peer").await.as_deref(), Some("stream ended unexpectedly"));
     let _again = open(&dialer, &peer_id, &secret).await;
     assert_eq!(home.state("peer").await, Some(Reported::Active), "the next stream heals it");
 }

@@ -43,7 +43,7 @@ async fn a_pair_of_ours_stops_quickly_and_the_other_side_knows() {
     let begun = Instant::now();
     left.server.shutdown().await;
     right.reads("left", Reported::Failing).await;
-    let error = right.view("left").await.unwrap().stream.unwrap().last_error;
+    let error = right.last_error("left").await;
     assert_eq!(error.as_deref(), Some("the server is shutting down"));
     right.server.shutdown().await;
     assert!(begun.elapsed() < QUICK, "{:?}", begun.elapsed());

@@ -59,6 +59,22 @@ impl DataDirectory {
     }
 }
 
+/// Checks owners and modes without making anything or taking the lock; tells whether there is a database.
+pub(super) fn check(directory: &Path) -> Result<bool, OpenError> {
+    match directory.metadata() {
+        Ok(metadata) if metadata.is_dir() => check_directory(directory, &metadata)?,
+        Ok(_) => return Err(OpenError::NotADirectory { path: directory.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(OpenError::of_io("look at", directory, error)),
+    }
+    let database = directory.join(DATABASE_FILE);
+    check_if_there(&database)?;
+    for suffix in COMPANION_SUFFIXES {
+        check_if_there(&directory.join(format!("{DATABASE_FILE}{suffix}")))?;
+    }
+    Ok(database.exists())
+}
+
 fn make_directory(directory: &Path) -> Result<(), OpenError> {
     match directory.metadata() {
         Ok(metadata) if metadata.is_dir() => check_directory(directory, &metadata),

@@ -2,6 +2,7 @@
 //!
 //! | File | Holds |
 //! |---|---|
+//! | `backup` | a copy in one file, while a server commits |
 //! | [`error`](OpenError) | why a data directory cannot be opened |
 //! | `files` | the directory: its modes and its lock |
 //! | `schema` | tables, version, settings of a connection |
@@ -9,6 +10,7 @@
 //! | `group` | such a group of transactions, up to its COMMIT, and what became of it |
 //! | `read` | connections that read: one record on the calling thread, ranges on blocking threads |
 
+mod backup;
 mod error;
 mod files;
 mod group;
@@ -25,6 +27,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+pub use backup::{Backup, BackupError, back_up};
 pub use error::OpenError;
 pub(crate) use files::DATABASE_FILE;
 use files::DataDirectory;

@@ -14,7 +14,7 @@ const APPLICATION_ID: i64 = 0x5045_4552;
 /// Version of the tables below.
 const SCHEMA_VERSION: i64 = 1;
 /// How long a connection waits for another of ours. Only recovery and the last checkpoint ever make one wait.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What SQLite calls a write-ahead log.
 const JOURNAL_MODE: &str = "wal";
 /// What SQLite calls a sync of the log at every commit.
@@ -85,7 +85,7 @@ pub(super) fn read_revision(connection: &Connection) -> rusqlite::Result<Revisio
 }
 
 /// Returns whether the database is empty; refuses one that is not ours.
-fn check_version(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     let read = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let failed = |source| OpenError::of_sqlite("read the version of", path, source);
     let application = read("PRAGMA application_id").map_err(failed)?;
@@ -128,7 +128,7 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
+pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
     let mut statement = connection.prepare("SELECT name, revision FROM directory")?;
     let directories = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(Position { revision: read_revision(connection)?, directories })

@@ -165,7 +165,7 @@ impl Act {
         }
         let id = act.token.as_ref().map(|token| PeeringId::parse(&token.peer_id).unwrap());
         match operation {
-            GenerateForTerminated => acceptor.peer_terminated(id.unwrap(), ToldBy::default()).await.unwrap(),
+            GenerateForTerminated => drop(acceptor.peer_terminated(id.unwrap(), ToldBy::default()).await.unwrap()),
             FinishDeleteAccepted => acceptor.delete_peering(PEER, Origin::default()).await.unwrap(),
             FinishDeleteDialed => dialer.delete_peering(PEER, Origin::default()).await.unwrap(),
             EstablishAgain => act.token = Some(acceptor.token(PEER).await.unwrap()),

@@ -1,5 +1,6 @@
 //! What SQLite adds to the suite: files, restarts, groups and failures.
 
+mod backup;
 mod failures;
 mod files;
 mod full;
