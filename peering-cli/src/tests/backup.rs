@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use peering_server::store::sqlite::SqliteStore;
-use peering_server::store::{Store, Txn, Write};
+use peering_server::store::{Commit, Store, Txn, Write};
 
 use super::{Ran, failed, peering};
 use crate::Exit;
@@ -16,7 +16,8 @@ fn a_store_is_copied_once_and_what_is_no_store_is_named() {
     let store = SqliteStore::open(&data).unwrap();
     let put = |key: &str| Txn { writes: vec![Write::Put(key.to_owned(), b"{}".to_vec())], ..Txn::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(store.commit(put("peerings/a"))).unwrap();
+    let committed = runtime.block_on(store.commit(put("peerings/a"))).unwrap();
+    assert_eq!(committed, Commit::Committed(1));
     let (data, copy) = (data.to_str().unwrap(), copy.to_str().unwrap());
     let words = ["backup", "-data-dir", data, copy];
     let ran = peering(&words, &[]);

@@ -122,7 +122,10 @@ impl Trouble {
             (Said::We, _) if message == text::ENDED_UNEXPECTEDLY => Self::StreamEnded,
             (_, _) if message.starts_with(text::REPLACED) => Self::StreamReplaced,
             (Said::We, _) if message == text::SHUTTING_DOWN => Self::ShuttingDown,
-            (Said::We, StatusCode::InvalidArgument) => Self::ProtocolViolation,
+            // 8 and 11 are what a frame gets that is longer than anybody sends.
+            (Said::We, StatusCode::InvalidArgument | StatusCode::ResourceExhausted | StatusCode::Other(11)) => {
+                Self::ProtocolViolation
+            }
             (Said::We, StatusCode::Unavailable) => Self::PeerNotReading,
             (Said::We, _) => Self::Internal,
             (Said::Peer, code) => Self::of_peer(code, message),

@@ -1,5 +1,6 @@
 //! Bounds the frames of a call before anything else reads them: small until its Open was accepted, then larger.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,14 +98,21 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
-            None => return Poll::Ready(None),
+            None if this.body.is_end_stream() => return Poll::Ready(None),
+            // Not the caller's end: the call was reset, or its connection given up.
+            None => {
+                let broken = io::Error::new(io::ErrorKind::BrokenPipe, "the call was cut");
+                return Poll::Ready(Some(Err(Status::from_error(Box::new(broken)))));
+            }
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(Box::new(error))))),
         };
         if let Some(data) = frame.data_ref()
             && let Err(error) = this.meter.measure(data, &this.opened)
         {
-            return Poll::Ready(Some(Err(Status::resource_exhausted(error.to_string()))));
+            let mut status = Status::resource_exhausted(error.to_string());
+            status.set_source(Arc::new(error));
+            return Poll::Ready(Some(Err(status)));
         }
         Poll::Ready(Some(Ok(frame)))
     }

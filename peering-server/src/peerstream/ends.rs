@@ -1,5 +1,6 @@
 //! The two directions of one call, alike for both roles.
 
+use std::error::Error;
 use std::future::{Future, pending};
 use std::pin::Pin;
 
@@ -9,7 +10,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt, empty, once};
 use tonic::{Status, Streaming};
 
+use super::bounded::FrameTooLong;
 use super::proto::peerstream::ReplicationMessage;
+
+/// What tonic says of a frame that is longer than we read.
+const TOO_LONG: &str = "Error, decoded message length too large";
 
 /// Something that is waited for beside everything else.
 pub(super) type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -143,8 +148,13 @@ impl Inbound {
 }
 
 fn end_of(status: &Status) -> Result<(), (Refusal, Said)> {
-    // A status that came over the wire has no cause; one that tonic made of a broken connection has.
-    let said = if std::error::Error::source(status).is_some() { Said::Connection } else { Said::Peer };
+    let said = match status.source() {
+        // A status that came over the wire has no cause; one that tonic made of a broken connection has.
+        None if status.message().starts_with(TOO_LONG) => Said::We,
+        None => Said::Peer,
+        Some(cause) if cause.is::<FrameTooLong>() => Said::We,
+        Some(_) => Said::Connection,
+    };
     match i32::from(status.code()) {
         0 => Ok(()),
         code => Err((Refusal::from_peer(code, status.message()), said)),
