@@ -169,3 +169,19 @@ fn on_a_terminal_one_line_is_written_over_and_taken_away() {
     let cut = format!("n is FAILING after 1s: {}", "x".repeat(56));
     assert_eq!(progress(&seen, true), format!("\r\u{1b}[Kn is ESTABLISHING after 0s\r\u{1b}[K{cut}\r\u{1b}[K"));
 }
+
+#[test]
+fn establish_says_what_keeps_the_peering_from_being_active() {
+    let server = Mock::start(|seen| match seen.uri.path() {
+        "/v1/peering/establish" => answer(200, "{}"),
+        _ => answer(200, &serde_json::to_string(&explained("ESTABLISHING", "connection-refused")).unwrap()),
+    });
+    let words = ["establish", "-name=c", "-peering-token=t", "-wait=300ms", "-http-addr", &server.address];
+    let expected = "c is ESTABLISHING after 0s: connection-refused: 127.0.0.1:1: no\\x1b[2J; start it\n\
+                    Error waiting for peering with c: still ESTABLISHING after 300ms; the servers go on trying\n\
+                    Last error, at 2030-06-01T00:00:00Z: connection-refused: 127.0.0.1:1: no\\x1b[2J\n\
+                    What to do: start it\n";
+    let ran = peering(&words, &[]);
+    assert_eq!((ran.exit.code(), ran.stderr.as_str()), (1, expected));
+    assert_eq!(ran.stdout, "Successfully established peering connection with c\n");
+}

@@ -132,6 +132,7 @@ async fn after_open_a_frame_may_have_8_mib() {
     assert_eq!(code, 8);
     assert!(text.ends_with("expected a frame of at most 8388608 bytes, got 8388609"), "{text}");
     home.reads("peer", Reported::Failing).await;
+    home.fails_by("peer", "protocol-violation").await;
 }
 
 #[tokio::test]
@@ -147,4 +148,5 @@ async fn an_acceptor_may_send_8_mib_in_a_frame_too_and_no_more() {
     home.reads("peer", Reported::Active).await;
     call.say(service_of(FRAME_BYTES_MAX + 1)).await;
     home.reads("peer", Reported::Failing).await;
+    home.fails_by("peer", "protocol-violation").await;
 }
