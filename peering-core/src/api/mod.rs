@@ -2,4 +2,5 @@
 
 pub mod acl;
 pub mod body;
+pub mod issued;
 pub mod v1;

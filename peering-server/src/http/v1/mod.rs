@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod config;
 pub(crate) mod establish;
 pub(crate) mod exported;
+pub(crate) mod issued;
 pub(crate) mod metrics;
 pub(crate) mod peering;
 pub(crate) mod peerings;
