@@ -9,6 +9,7 @@ pub(crate) mod exported_services;
 pub(crate) mod format;
 pub(crate) mod generate_token;
 pub(crate) mod inspect;
+pub(crate) mod issued;
 pub(crate) mod list;
 pub(crate) mod man;
 #[cfg(feature = "server")]
