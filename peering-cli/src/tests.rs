@@ -4,6 +4,7 @@ mod acl;
 mod completion;
 mod flags;
 mod inspect;
+mod issued;
 mod man;
 mod mock;
 mod redirects;

@@ -56,7 +56,7 @@ fn marked(text: &str) -> Option<(usize, &'static str)> {
 }
 
 fn is_after_index(text: &str) -> bool {
-    text.ends_with("Index: ") || text.ends_with("Index\":")
+    text.ends_with("Index\":") || text.ends_with(' ') && text.trim_end_matches(' ').ends_with("Index:")
 }
 
 fn digits(text: &str) -> usize {

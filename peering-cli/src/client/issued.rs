@@ -40,8 +40,11 @@ impl Client {
     pub(crate) async fn issued(&self, wanted: &Wanted) -> Result<Issued, ClientError> {
         let Wanted { peer, states, older_than } = wanted;
         let given = [("peer", peer), ("state", states), ("older-than", older_than)];
-        let mut query: BTreeMap<&'static str, String> =
-            given.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, form_encoded(value))).collect();
+        let mut query: BTreeMap<&'static str, String> = given
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(key, value)| (key, form_encoded(value)))
+            .collect();
         let mut issued = Issued::default();
         loop {
             let tail = format!("{TOKENS}{}", self.query_with(query.clone()));
@@ -53,7 +56,9 @@ impl Client {
             let last = issued.tokens.last().map_or(0, |token| token.create_index);
             match number(&answer.headers, &NEXT_AFTER) {
                 // An answer that goes back would never end.
-                Some(after) if after >= last && query.get("after").is_none_or(|before| *before != after.to_string()) => {
+                Some(after)
+                    if after >= last && query.get("after").is_none_or(|before| *before != after.to_string()) =>
+                {
                     query.insert("after", after.to_string());
                 }
                 _ => return Ok(issued),

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use peering_core::id::TokenId;
 
 use self::error::IssuedError;
+use crate::args::hidden::HiddenText;
 use crate::commands::error::CommandError;
 use crate::world::World;
 
@@ -62,6 +63,6 @@ impl IssuedGroup {
 }
 
 /// Reads the id of a token. What is none is neither sent nor repeated: somebody may have given the token itself.
-fn token_id(given: &str) -> Result<TokenId, IssuedError> {
-    TokenId::parse(given).map_err(IssuedError::Id)
+fn token_id(given: &HiddenText) -> Result<TokenId, IssuedError> {
+    TokenId::parse(given.expose()).map_err(IssuedError::Id)
 }

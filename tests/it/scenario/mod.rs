@@ -1,7 +1,9 @@
 //! Stories in numbered steps, told with processes of the program under test; each ends with the misuse that must fail.
 
 mod deletion;
+mod issued;
 mod outage;
+mod restore;
 mod supersession;
 
 use peering_tests::site::Site;

@@ -48,11 +48,8 @@ impl List {
     pub(super) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
         let format = Format::parse(&self.format)?;
         let session = Session::open(&self.http, world).map_err(CommandError::Connect)?;
-        let wanted = Wanted {
-            peer: self.peer.unwrap_or_default(),
-            states: self.state.unwrap_or_default(),
-            ..Wanted::default()
-        };
+        let wanted =
+            Wanted { peer: self.peer.unwrap_or_default(), states: self.state.unwrap_or_default(), ..Wanted::default() };
         let issued = session.run(session.client.issued(&wanted));
         let tokens = issued.map_err(|error| explained(error, IssuedError::List))?.tokens;
         match format {

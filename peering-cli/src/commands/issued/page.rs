@@ -46,7 +46,8 @@ pub(super) fn detail(token: &PeeringToken) -> String {
     lines.extend(more.into_iter().filter_map(|(name, text)| Some((name, text?))));
     lines.push(("Create Index", token.create_index.to_string()));
     lines.push(("Modify Index", token.modify_index.to_string()));
-    let lines: Vec<String> = lines.into_iter().map(|(name, text)| format!("{:<15}{text}", format!("{name}:"))).collect();
+    let lines: Vec<String> =
+        lines.into_iter().map(|(name, text)| format!("{:<15}{text}", format!("{name}:"))).collect();
     lines.join("\n")
 }
 

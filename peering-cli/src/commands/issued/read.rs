@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::error::{IssuedError, explained};
 use super::{page, token_id};
-use crate::args::http::HttpFlags;
 use crate::args::hidden::HiddenText;
+use crate::args::http::HttpFlags;
 use crate::commands::error::CommandError;
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -37,7 +37,7 @@ impl Read {
     pub(super) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
         let token = match self.ids.as_slice() {
             [] => return Err(IssuedError::NoId.into()),
-            [id] => token_id(id.expose())?,
+            [id] => token_id(id)?,
             ids => return Err(IssuedError::TooManyIds(ids.len()).into()),
         };
         let format = Format::parse(&self.format)?;

@@ -97,7 +97,7 @@ impl Revoke {
         if !self.all && self.ids.is_empty() {
             return Err(IssuedError::NoId.into());
         }
-        let ids: Vec<TokenId> = self.ids.iter().map(|id| token_id(id.expose())).collect::<Result<_, _>>()?;
+        let ids: Vec<TokenId> = self.ids.iter().map(token_id).collect::<Result<_, _>>()?;
         let format = Format::parse(&self.format)?;
         let session = Session::open(&self.http, world).map_err(CommandError::Connect)?;
         let mut run = Run { session: &session, format, outcomes: Vec::new() };
@@ -152,7 +152,7 @@ impl Run<'_> {
         loop {
             let mut next = Vec::new();
             for token in tokens.iter().filter(|token| token.create_index <= begin) {
-                let token = token_id(&token.token_id)?;
+                let token = TokenId::parse(&token.token_id).map_err(IssuedError::Id)?;
                 if tried.insert(token) {
                     next.push(token);
                 }
