@@ -106,3 +106,26 @@ async fn a_hang_up_moves_the_bound_on_connections() {
     assert_eq!(asked(&mut TcpStream::connect(&address).await.unwrap()).await.unwrap(), "HTTP/1.1 200");
     process.end(Signal::TERM).await;
 }
+
+#[tokio::test]
+async fn a_hang_up_moves_the_longest_life_of_tokens() {
+    let home = private_directory();
+    let file = home.path().join("peering.toml");
+    let path = file.display().to_string();
+    std::fs::write(&file, "token_ttl_max = \"1h\"\n").unwrap();
+    let (mut process, _directory) = server(&["-config-file", &path]).await;
+    let ready = process.line_with("ready").await;
+    let address = ready.split("http ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let program = program();
+    let words = ["generate-token", "-name", "west", "-ttl", "90m", "-http-addr", &address];
+    program.run(&words).await.expect(
+        1,
+        "",
+        "Error generating peering token for west: Unexpected response code: 400 (TTL: 1h30m0s is longer than 1h0m0s, the \
+         most that this server allows (-token-ttl-max))\n",
+    );
+    std::fs::write(&file, "token_ttl_max = \"2h\"\n").unwrap();
+    hang_up(&process, "the life of tokens were reloaded", 1).await;
+    program.run(&words).await.success();
+    process.end(Signal::TERM).await;
+}
