@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    acl, completion, delete, establish, exported_services, generate_token, inspect, list, man, read, version,
+    acl, completion, delete, establish, exported_services, generate_token, inspect, issued, list, man, read, version,
 };
 #[cfg(feature = "server")]
 use crate::commands::{backup, keyring, quickstart, server};
@@ -48,6 +48,11 @@ use crate::commands::{backup, keyring, quickstart, server};
       $ peering list
       $ peering read -name cluster-02
 
+  See which tokens were issued and what became of them, and take one back:
+
+      $ peering issued list
+      $ peering issued revoke 5b1c9a0e-2f6d-4b7a-8c3e-1d2f3a4b5c6d
+
   For more about a subcommand, run it with -h.",
     disable_help_flag = true,
     disable_help_subcommand = true,
@@ -71,6 +76,7 @@ pub(crate) enum Verb {
     #[command(name = "exported-services")]
     ExportedServices(exported_services::ExportedServices),
     Acl(acl::Acl),
+    Issued(issued::IssuedGroup),
     Completion(completion::Completion),
     Man(man::Man),
     Inspect(inspect::Inspect),

@@ -7,6 +7,7 @@ pub(crate) mod address;
 mod connection;
 pub(crate) mod error;
 pub(crate) mod go_io;
+pub(crate) mod issued;
 mod redirect;
 mod resolver;
 pub(crate) mod settings;
@@ -111,9 +112,9 @@ impl Client {
         self.connection.call(method, &format!("{path}{}", self.query_with(None)), body).await
     }
 
-    /// Returns the query with its question mark, one more key in its place.
-    fn query_with(&self, more: Option<(&'static str, String)>) -> String {
-        let mut pairs: Vec<&(&str, String)> = self.query.iter().chain(&more).collect();
+    /// Returns the query with its question mark, more keys in their places; their values are encoded.
+    fn query_with(&self, more: impl IntoIterator<Item = (&'static str, String)>) -> String {
+        let mut pairs: Vec<(&str, String)> = self.query.iter().cloned().chain(more).collect();
         pairs.sort_by_key(|(key, _)| *key);
         let pairs: Vec<String> = pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
         if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }

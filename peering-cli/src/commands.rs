@@ -12,6 +12,7 @@ pub(crate) mod exported_services;
 pub(crate) mod format;
 pub(crate) mod generate_token;
 pub(crate) mod inspect;
+pub(crate) mod issued;
 #[cfg(feature = "server")]
 pub(crate) mod keyring;
 pub(crate) mod list;

@@ -149,6 +149,7 @@ fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
         Verb::Delete(verb) => verb.run(world),
         Verb::ExportedServices(verb) => verb.run(world),
         Verb::Acl(group) => group.run(world),
+        Verb::Issued(group) => group.run(world),
         Verb::Inspect(verb) => verb.run(world),
         Verb::Completion(verb) => verb.run(world),
         Verb::Man(verb) => verb.run(world),

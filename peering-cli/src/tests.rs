@@ -6,6 +6,7 @@ mod backup;
 mod completion;
 mod flags;
 mod inspect;
+mod issued;
 #[cfg(feature = "server")]
 mod keyring;
 mod man;

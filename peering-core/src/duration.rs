@@ -130,6 +130,13 @@ impl GoDuration {
     }
 }
 
+impl From<Duration> for GoDuration {
+    /// Takes as much of a span as Go has.
+    fn from(span: Duration) -> Self {
+        Self(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
 /// Splits leading ASCII digits from the rest.
 fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
@@ -146,10 +153,9 @@ fn fraction_nanos(fraction: &str, unit_nanos: u64) -> u64 {
     let (mut numerator, mut denominator) = (0_u64, 1_f64);
     for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
         // Digits that no longer fit are too small to matter, and are dropped.
-        if numerator > (MAGNITUDE_MAX - 1) / 10 {
-            break;
-        }
-        numerator = numerator * 10 + digit;
+        let longer = numerator.checked_mul(10).and_then(|tenfold| tenfold.checked_add(digit));
+        let Some(longer) = longer.filter(|longer| *longer <= MAGNITUDE_MAX) else { break };
+        numerator = longer;
         denominator *= 10.0;
     }
     (numerator as f64 * (unit_nanos as f64 / denominator)) as u64

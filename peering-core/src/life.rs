@@ -58,7 +58,19 @@ pub enum TokenEnd {
         reason: RevokeReason,
         /// Whether it had been redeemed before, with a stream secret that was never used.
         was_redeemed: bool,
+        /// When and from where that was. The first releases did not keep it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        redeemed: Option<Redeemed>,
     },
+}
+
+/// When and from where a token was redeemed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeemed {
+    /// When.
+    pub at: Timestamp,
+    /// By which address, where one was known.
+    pub from: Option<IpAddr>,
 }
 
 /// Why a token was taken back.
@@ -70,6 +82,20 @@ pub enum RevokeReason {
     Operator,
     /// Its peering was deleted.
     PeeringDeleted,
+    /// The store was restored from a backup, and nobody knows what became of the token since.
+    Restored,
+}
+
+impl RevokeReason {
+    /// Returns the reason in the words in which it is stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::PeeringDeleted => "peering_deleted",
+            Self::Restored => "restored",
+        }
+    }
 }
 
 /// State of a token at one moment.
@@ -86,6 +112,29 @@ pub enum TokenState {
     Expired,
     /// Taken back.
     Revoked,
+}
+
+impl TokenState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Unused, Self::Redeemed, Self::Superseded, Self::Expired, Self::Revoked];
+
+    /// Returns the state in one word, as it is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unused => "unused",
+            Self::Redeemed => "redeemed",
+            Self::Superseded => "superseded",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Finds the state of a word; none of another.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
 }
 
 impl TokenLife {
@@ -117,6 +166,16 @@ impl TokenLife {
     #[must_use]
     pub const fn end(&self) -> Option<&TokenEnd> {
         self.end.as_ref()
+    }
+
+    /// Returns when and from where it was redeemed, if it was and that is known.
+    #[must_use]
+    pub fn redeemed(&self) -> Option<Redeemed> {
+        match &self.end {
+            Some(TokenEnd::Redeemed { at, from }) => Some(Redeemed { at: *at, from: *from }),
+            Some(TokenEnd::Revoked { redeemed, .. }) => *redeemed,
+            Some(TokenEnd::Superseded { .. }) | None => None,
+        }
     }
 
     /// Returns its state at `now`.
@@ -154,7 +213,7 @@ impl TokenLife {
 
     /// Takes the token back; one that was redeemed is remembered as such.
     pub fn revoke(&mut self, at: Timestamp, reason: RevokeReason) {
-        let was_redeemed = matches!(self.end, Some(TokenEnd::Redeemed { .. }));
-        self.end = Some(TokenEnd::Revoked { at, reason, was_redeemed });
+        let redeemed = self.redeemed();
+        self.end = Some(TokenEnd::Revoked { at, reason, was_redeemed: redeemed.is_some(), redeemed });
     }
 }

@@ -141,8 +141,11 @@ pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
 pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 /// Most tombstones kept, the newest.
 pub const TOMBSTONES_MAX: usize = 10_000;
-/// Time for which a token is kept after it ended, so that whoever tries it again is told apart in the log.
-pub const ENDED_TOKEN_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// Time for which a token is kept after it ended, unless the settings say otherwise: it is listed, and whoever tries it
+/// again is told apart in the log.
+pub const TOKEN_RETENTION: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// Most issued tokens in one answer; whoever wants more asks for those after the last. Each takes some 600 bytes.
+pub const LISTED_TOKENS_MAX: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ use crate::service::acl::ManagementTokenError;
 use crate::service::cluster::{Cluster, ClusterError};
 use crate::service::outbox::Outbox;
 use crate::service::status::StreamBoard;
-use crate::service::{Parts, Service};
+use crate::service::{Parts, Service, ServiceError};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::{DATABASE_FILE, OpenError, SqliteStore};
 use crate::store::{Store, StoreError};
@@ -105,6 +105,9 @@ pub enum StartError {
     /// The first management token cannot be made.
     #[error(transparent)]
     ManagementToken(#[from] ManagementTokenError),
+    /// Not every unredeemed token of a restored store was voided; nobody was served.
+    #[error("the unredeemed tokens of the restored store could not all be voided; start again with -after-restore")]
+    AfterRestore(#[source] ServiceError),
     /// A listener cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -128,6 +131,7 @@ pub struct Server {
     tasks: JoinSet<()>,
     events: tokio::task::JoinHandle<()>,
     store: OpenStore,
+    voided: Option<usize>,
     /// A server that is dropped instead of being shut down stops all the same.
     _stops: [DropGuard; 2],
 }
@@ -213,6 +217,30 @@ impl Server {
         let authority = Arc::clone(cluster.authority());
         let leaf = LeafKeeper::start(authority, cluster.datacenter().clone(), clock.now())?;
         let names = [(cluster.server_name().to_owned(), leaf.slot())];
+        let board = StreamBoard::new(config.node_name.clone()).with_clock(Arc::clone(&clock));
+        let board = Arc::new(board.with_own_certificate(leaf.end()));
+        let dialer = Dialer::with_resolver(DialPolicy::new(config.dial_deny.clone()), resolver);
+        let service = Service::new(Parts {
+            store: shared_store,
+            keyring: Arc::new(keyring),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            cluster,
+            advertised: Vec::new(),
+            allow_plaintext: config.allow_plaintext,
+            streams: Arc::clone(&board) as Arc<dyn crate::service::status::StreamStatus>,
+            exchange: Arc::new(GrpcExchange { dialer: dialer.clone(), clock: Arc::clone(&clock) }),
+            outbox: Arc::new(Outbox::default()),
+        });
+        service.set_token_policy(config.tokens);
+        let voided = match config.after_restore {
+            // Before anybody can ask for anything: tokens of a restored store may have been used since it was copied.
+            true => Some(service.void_unredeemed().await.map_err(StartError::AfterRestore)?),
+            false => None,
+        };
+        if let Some(voided) = voided {
+            warn!(voided, "-after-restore: every token that was unredeemed in the store is void");
+        }
         let tls = ServerTls::new(names, &[ALPN_H2])?;
         let peer_listener = ListenerEntry::peer(config.peer_addr, tls).bind().await?;
         let peer_address = peer_listener.tcp_address().unwrap_or(config.peer_addr);
@@ -223,23 +251,10 @@ impl Server {
             http_listeners.push(entry.bind().await?);
         }
 
-        let board = StreamBoard::new(config.node_name.clone()).with_clock(Arc::clone(&clock));
-        let board = Arc::new(board.with_own_certificate(leaf.end()));
-        let dialer = Dialer::with_resolver(DialPolicy::new(config.dial_deny.clone()), resolver);
+        let is_guessed = config.advertise == Advertise::Discover && peer_address.ip().is_unspecified();
         let advertised = advertised(&config.advertise, peer_address);
         let leader = advertised.first().map(ServerAddress::to_string).unwrap_or_default();
-        let service = Service::new(Parts {
-            store: shared_store,
-            keyring: Arc::new(keyring),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            cluster,
-            advertised,
-            allow_plaintext: config.allow_plaintext,
-            streams: Arc::clone(&board) as Arc<dyn crate::service::status::StreamStatus>,
-            exchange: Arc::new(GrpcExchange { dialer: dialer.clone(), clock: Arc::clone(&clock) }),
-            outbox: Arc::new(Outbox::default()),
-        });
+        let service = service.with_advertised(advertised, is_guessed);
         let access = Access { mode: config.acl, node: config.node_name.clone() };
         let service = Arc::new(service.with_access(access));
         if config.acl != AclMode::Off {
@@ -297,6 +312,7 @@ impl Server {
             tasks,
             events,
             store,
+            voided,
             _stops,
         })
     }
@@ -319,8 +335,14 @@ impl Server {
         self.peer_address
     }
 
-    /// Takes on what may change while the server runs: the certificate of the HTTP API, `http_max_connections` and
-    /// `dial_deny`. Connections that are open stay, with the certificate that they were shown. Returns the settings that
+    /// Returns how many tokens were voided because the store was restored from a backup, if it was.
+    #[must_use]
+    pub const fn voided(&self) -> Option<usize> {
+        self.voided
+    }
+
+    /// Takes on what may change while the server runs: the certificate of the HTTP API, `http_max_connections`,
+    /// `dial_deny`, and how long tokens live and are kept. Connections that are open stay, with the certificate that they were shown. Returns the settings that
     /// differ too and need a restart.
     ///
     /// # Errors
@@ -330,6 +352,7 @@ impl Server {
             certificate.slot.replace(files.load()?);
         }
         self.connections.set(new.http_max_connections);
+        self.service.set_token_policy(new.tokens);
         self.dialer.set_policy(DialPolicy::new(new.dial_deny.clone()));
         Ok(self.config.needs_restart(new))
     }

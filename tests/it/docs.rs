@@ -21,9 +21,18 @@ fn text(path: &str) -> String {
 #[tokio::test]
 async fn every_command_of_the_readme_works_and_prints_what_stands_below_it() {
     let examples = examples(&text("README.md")).unwrap();
-    for verb in
-        ["server", "generate-token", "establish", "list", "read", "exported-services", "delete", "completion", "man"]
-    {
+    for verb in [
+        "server",
+        "generate-token",
+        "establish",
+        "list",
+        "read",
+        "exported-services",
+        "issued",
+        "delete",
+        "completion",
+        "man",
+    ] {
         let is_shown = examples.iter().any(|example| example.command.starts_with(&format!("peering {verb} ")));
         assert!(is_shown, "the README does not show peering {verb}");
     }

@@ -47,6 +47,17 @@ impl Cluster {
         Self::start_with(config(datacenter), sources_at(clock), None).await
     }
 
+    /// Starts a cluster whose time is this clock's, with something changed in its settings.
+    pub async fn start_at_changed(
+        datacenter: &str,
+        clock: &Arc<ManualClock>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let mut config = config(datacenter);
+        change(&mut config);
+        Self::start_with(config, sources_at(clock), None).await
+    }
+
     /// Starts a cluster that indents every answer, as in development mode.
     pub async fn start_dev(datacenter: &str) -> Self {
         let config = Config { dev: true, ..config(datacenter) };

@@ -62,7 +62,7 @@ fn marked(text: &str) -> Option<(usize, &'static str)> {
 }
 
 fn is_after_index(text: &str) -> bool {
-    text.ends_with("Index: ") || text.ends_with("Index\":")
+    text.ends_with("Index\":") || text.ends_with(' ') && text.trim_end_matches(' ').ends_with("Index:")
 }
 
 /// Says whether a span of time follows that differs from run to run.

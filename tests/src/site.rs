@@ -68,8 +68,17 @@ impl Site {
     /// # Panics
     /// If it still runs, or does not become ready.
     pub async fn restart(&mut self) {
+        self.restart_with(&[]).await;
+    }
+
+    /// As [`restart`](Self::restart), with more flags. Returns the line that says that it is ready.
+    ///
+    /// # Panics
+    /// If it still runs, or does not become ready.
+    pub async fn restart_with(&mut self, flags: &[&str]) -> String {
         assert!(self.running.is_none(), "it still runs");
-        let mut process = self.program.call(self.words()).start();
+        let words = self.words().into_iter().chain(flags.iter().map(|flag| (*flag).to_owned()));
+        let mut process = self.program.call(words).start();
         let line = process.line_with("peering server ready").await;
         let part = |name: &str| {
             let part = line.split(", ").find_map(|part| part.strip_prefix(name));
@@ -78,6 +87,7 @@ impl Site {
         self.peer_address = part("peers ").parse().unwrap();
         let http = part("http ").split(' ').next().unwrap().to_owned();
         self.running = Some(Running { process, http });
+        line
     }
 
     /// Starts the server and kills it this much later, wherever its start has got to.

@@ -8,6 +8,7 @@ use crate::client::error::ClientError;
 use crate::client::go_io;
 use crate::client::settings::SettingsError;
 use crate::commands::acl::error::AclError;
+use crate::commands::issued::error::IssuedError;
 use crate::commands::man::ManError;
 use crate::commands::wait::WaitError;
 use crate::output::OutputError;
@@ -115,6 +116,9 @@ pub(crate) enum CommandError {
     /// A verb of access control failed.
     #[error(transparent)]
     Acl(Box<AclError>),
+    /// A verb about issued tokens failed.
+    #[error(transparent)]
+    Issued(Box<IssuedError>),
     /// `completion` knows no such shell.
     #[error("Missing the shell: expected one of {0}")]
     NoShell(String),
@@ -171,6 +175,12 @@ impl From<AclError> for CommandError {
             AclError::Output(error) => Self::Output(error),
             error => Self::Acl(Box::new(error)),
         }
+    }
+}
+
+impl From<IssuedError> for CommandError {
+    fn from(error: IssuedError) -> Self {
+        Self::Issued(Box::new(error))
     }
 }
 

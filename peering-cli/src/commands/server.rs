@@ -103,6 +103,21 @@ pub(crate) struct Server {
     /// Most connections at a time on each address of the HTTP API; 8192 by default.
     #[arg(long, value_name = "value")]
     http_max_connections: Option<String>,
+    /// `duration` for which a peering token can be used if none is asked for, such as 24h.
+    #[arg(long, value_name = "value")]
+    token_ttl_default: Option<String>,
+    /// Longest `duration` for which a peering token can be used.
+    #[arg(long, value_name = "value")]
+    token_ttl_max: Option<String>,
+    /// `duration` for which a token is listed after it ended; 720h by default.
+    #[arg(long, value_name = "value")]
+    token_retention: Option<String>,
+    /// Void every unredeemed token before anybody is served: for the first start after the store was restored from a
+    /// backup.
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true,
+        value_parser = go_bool::parse)]
+    after_restore: bool,
     /// How much is logged: error, warn, info, debug or trace.
     #[arg(long, value_name = "value")]
     log_level: Option<String>,
@@ -120,7 +135,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
-        let config = self.read_settings(world.environment)?;
+        let config = Config { after_restore: self.after_restore, ..self.read_settings(world.environment)? };
         if self.check {
             return Ok(world.output.result("The settings are good.")?);
         }
@@ -188,7 +203,7 @@ impl Server {
         match server.reload(&new) {
             Ok(waiting) => {
                 log.set(new.log_level);
-                info!("SIGHUP: certificates, log level and limits were reloaded");
+                info!("SIGHUP: certificates, log level, limits and the life of tokens were reloaded");
                 if !waiting.is_empty() {
                     warn!(settings = waiting.join(", "), "SIGHUP: these settings changed too and need a restart");
                 }
@@ -215,6 +230,9 @@ impl Server {
             allow_plaintext: flags.allow_plaintext,
             dial_deny: flags.dial_deny,
             http_max_connections: flags.http_max_connections,
+            token_ttl_default: flags.token_ttl_default,
+            token_ttl_max: flags.token_ttl_max,
+            token_retention: flags.token_retention,
             log_level: flags.log_level,
             log_format: flags.log_format,
         }
@@ -246,8 +264,9 @@ fn unreadable(environment: Environment<'_>) -> impl Iterator<Item = Mistake> + '
 fn ready_line(server: &Running) -> String {
     let http: Vec<String> = server.http_addresses().iter().map(ListenAddress::to_string).collect();
     let advertised: Vec<String> = server.service().own_addresses().iter().map(ToString::to_string).collect();
+    let voided = server.voided().map(|voided| format!(", {voided} unredeemed tokens voided")).unwrap_or_default();
     format!(
-        "peering server ready: datacenter {}, http {}, peers {}, advertised as {}",
+        "peering server ready: datacenter {}, http {}, peers {}, advertised as {}{voided}",
         server.service().cluster().datacenter(),
         http.join(" "),
         server.peer_address(),

@@ -86,6 +86,19 @@ fn mistakes_in_flags_read_as_go_s() {
             "invalid value \"1h 30m\" for flag -wait: time: unknown unit \"h \" in duration \"1h 30m\"",
         ),
         (&["establish", "-wait=-1s"], "invalid value \"-1s\" for flag -wait: expected a duration of 0 or more"),
+        (&["generate-token", "-ttl=-1s"], "invalid value \"-1s\" for flag -ttl: expected a duration of more than 0"),
+        (
+            &["generate-token", "-ttl=1y"],
+            "invalid value \"1y\" for flag -ttl: time: unknown unit \"y\" in duration \"1y\"",
+        ),
+        (
+            &["generate-token", "-ttl=9e9h"],
+            "invalid value \"9e9h\" for flag -ttl: time: unknown unit \"e\" in duration \"9e9h\"",
+        ),
+        (
+            &["generate-token", "-ttl=2562048h"],
+            "invalid value \"2562048h\" for flag -ttl: time: invalid duration \"2562048h\"",
+        ),
         (&["generate-token", "-ttl=0s"], "invalid value \"0s\" for flag -ttl: expected a duration of more than 0"),
     ] {
         let ran = peering(words, &[]);

@@ -79,6 +79,22 @@ fn generate_token_in_json_is_the_answer_as_consul_s_structure() {
 }
 
 #[test]
+fn every_form_of_a_go_duration_is_sent_as_go_prints_it() {
+    for (given, sent) in [
+        (".5h", "30m0s"),
+        ("1\u{b5}s", "1\u{b5}s"),
+        ("1.s", "1s"),
+        ("0.123456789012345678901234567890h", "7m24.444440444s"),
+        ("2562047h47m16.854775807s", "2562047h47m16.854775807s"),
+    ] {
+        let server = Mock::always(200, r#"{"PeeringToken":"dG9rZW4="}"#);
+        let words = ["generate-token", "-name=c2", "-ttl", given, "-http-addr", &server.address];
+        assert_eq!(peering(&words, &[]), succeeded("dG9rZW4=\n"));
+        assert_eq!(server.only().body, format!(r#"{{"PeerName":"c2","TTL":"{sent}"}}"#));
+    }
+}
+
+#[test]
 fn warnings_of_the_server_and_of_addresses_go_to_standard_error() {
     let server = Mock::start(|_| {
         let mut answer = answer(200, r#"{"PeeringToken":"dA=="}"#);

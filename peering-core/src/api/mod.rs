@@ -3,4 +3,5 @@
 pub mod acl;
 pub mod body;
 pub mod detail;
+pub mod issued;
 pub mod v1;

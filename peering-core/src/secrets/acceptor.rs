@@ -8,7 +8,7 @@ use super::{
     Record, Refusal, SecretCause,
 };
 use crate::id::TokenId;
-use crate::life::{RevokeReason, TokenEnd, TokenLife, TokenState};
+use crate::life::{RevokeReason, TokenLife, TokenState};
 use crate::peering::{PeerDomain, Peering, Side, Stored};
 use crate::remote::RemoteInfo;
 use crate::secret::SecretHash;
@@ -48,7 +48,13 @@ pub(super) fn generate(record: &Record, command: GenerateToken, now: Timestamp) 
     }
     draft.next.secrets.establishment = Some(Establishment { secret: command.secret, token: command.token });
     let life = TokenLife::issue(command.token, now, command.expires);
-    let issued = IssuedToken { peering: peering.local_id, secret: command.secret, life, by: command.by };
+    let issued = IssuedToken {
+        peering: peering.local_id,
+        name: Some(peering.name.clone()),
+        secret: command.secret,
+        life,
+        by: command.by,
+    };
     draft.next.tokens.insert(command.token, issued);
     draft.tell(&peering, What::TokenGenerated { token: command.token, expires: command.expires });
     draft.touch();
@@ -161,30 +167,34 @@ pub(super) fn open(record: &Record, command: Open, now: Timestamp) -> Result<Tra
     Ok(draft.finish())
 }
 
+/// Takes a token back while there is something to take: the token itself until it is redeemed or expires, then its stream
+/// secret until that is first used.
 pub(super) fn revoke(
     record: &Record,
     token: TokenId,
     reason: RevokeReason,
     now: Timestamp,
 ) -> Result<Transition<Record>, Refusal> {
-    let peering = record.peering.as_ref().ok_or(Refusal::NoPeering)?;
     let mut draft = Draft::of(record, now);
     let issued = draft.next.tokens.get_mut(&token).ok_or(Refusal::NoToken(token))?;
+    let state = issued.life.state_at(now);
+    // After a restore no clock is trusted yet: one that is put right later must not bring a token back.
+    if matches!(state, TokenState::Superseded | TokenState::Revoked)
+        || (state == TokenState::Expired && reason != RevokeReason::Restored)
+    {
+        return Err(Refusal::TokenEnded { token, state });
+    }
+    let Some(peering) = record.peering.as_ref().filter(|peering| peering.state != Stored::Deleting) else {
+        return Err(Refusal::TokenOfDeleted(token));
+    };
     let secrets = &mut draft.next.secrets;
-    match issued.life.end() {
-        None => {
-            if secrets.establishment.as_ref().is_some_and(|kept| kept.token == token) {
-                secrets.establishment = None;
-            }
+    if state == TokenState::Redeemed {
+        if secrets.pending.as_ref().is_none_or(|pending| pending.token != token) {
+            return Err(Refusal::TokenInUse(token));
         }
-        Some(TokenEnd::Redeemed { .. }) => {
-            if secrets.pending.as_ref().is_some_and(|pending| pending.token == token) {
-                secrets.pending = None;
-            } else {
-                return Err(Refusal::TokenInUse(token));
-            }
-        }
-        Some(TokenEnd::Superseded { .. } | TokenEnd::Revoked { .. }) => return Err(Refusal::TokenEnded(token)),
+        secrets.pending = None;
+    } else if secrets.establishment.as_ref().is_some_and(|kept| kept.token == token) {
+        secrets.establishment = None;
     }
     issued.life.revoke(now, reason);
     draft.tell(peering, What::TokenRevoked { token, reason });

@@ -41,6 +41,7 @@ pub use refusal::{Refusal, SecretCause};
 
 use crate::id::{PeeringId, TokenId};
 use crate::life::TokenLife;
+use crate::name::PeerName;
 use crate::peering::Peering;
 use crate::secret::SecretHash;
 
@@ -64,6 +65,10 @@ pub struct Record {
 pub struct IssuedToken {
     /// The peering that it is for.
     pub peering: PeeringId,
+    /// The name of that peering, by which the token is listed when the peering is gone. The first releases did not keep
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<PeerName>,
     /// Hash of its establishment secret.
     pub secret: SecretHash,
     /// What became of it.

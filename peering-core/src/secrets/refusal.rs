@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::id::{PeeringId, TokenId};
+use crate::life::TokenState;
 use crate::name::PeerName;
 
 /// Why an establishment secret was not accepted. Operators may know; callers get one text for all.
@@ -85,14 +86,22 @@ pub enum Refusal {
     #[error("there is no such peering")]
     NoPeering,
     /// There is no such token.
-    #[error("no token {0} was issued for this peering")]
+    #[error("no token {0} was issued here, or its record was swept")]
     NoToken(TokenId),
-    /// The token's stream secret is in use; there is nothing to take back.
-    #[error("token {0} was redeemed and its stream secret is in use; delete the peering to end it")]
+    /// The token's stream secret was used, or replaced by that of a newer token; there is nothing to take back.
+    #[error("token {0} was redeemed and its stream secret was used or replaced; delete the peering to end it")]
     TokenInUse(TokenId),
     /// The token ended already.
-    #[error("token {0} has ended already")]
-    TokenEnded(TokenId),
+    #[error("token {token} is {} already; there is nothing left to revoke", .state.as_str())]
+    TokenEnded {
+        /// Which.
+        token: TokenId,
+        /// How.
+        state: TokenState,
+    },
+    /// The token's peering was deleted, and every secret with it.
+    #[error("the peering that token {0} was for was deleted; there is nothing left to revoke")]
+    TokenOfDeleted(TokenId),
     /// A trust bundle for another trust domain than this peer's.
     #[error(
         "trust bundle is for trust domain {got:?}, expected {expected:?}; re-establish the peering if the peer was rebuilt"

@@ -99,6 +99,10 @@ impl Desk {
         self.run(Command::Open(Open { secret: secret(number), remote }))
     }
 
+    pub(super) fn revoke(&mut self, number: u32) -> Result<Transition<Record>, Refusal> {
+        self.run(Command::RevokeToken { token: token(number), reason: RevokeReason::Operator })
+    }
+
     pub(super) fn begin(&mut self) -> Result<Transition<Record>, Refusal> {
         self.drawn += 1;
         self.run(Command::BeginEstablish(BeginEstablish {
@@ -374,6 +378,50 @@ fn a_token_whose_stream_secret_is_in_use_cannot_be_revoked() {
     let mut desk = desk_with(None, None, Some(21));
     let revoke = Command::RevokeToken { token: token(91), reason: RevokeReason::Operator };
     assert_eq!(desk.run(revoke).unwrap_err(), Refusal::TokenInUse(token(91)));
+}
+
+#[test]
+fn a_redeemed_token_is_revoked_until_first_use_and_remembers_its_redemption() {
+    let mut desk = desk_with(None, Some(11), None);
+    let from = desk.record.tokens[&token(92)].life.redeemed();
+    assert!(from.is_some());
+    desk.now += SignedDuration::from_secs(5);
+    desk.revoke(92).unwrap();
+    assert_eq!(desk.kept(), (None, None, None));
+    assert_eq!(desk.record.tokens[&token(92)].life.redeemed(), from);
+    assert_eq!(desk.record.tokens[&token(92)].life.state_at(desk.now), TokenState::Revoked);
+}
+
+#[test]
+fn a_token_that_ended_cannot_be_revoked_and_each_end_is_told_apart() {
+    let mut desk = Desk::new();
+    desk.generate(1).unwrap();
+    desk.generate_until(2, Some(desk.now + SignedDuration::from_secs(60))).unwrap();
+    let ended = |number, state| Refusal::TokenEnded { token: token(number), state };
+    assert_eq!(desk.revoke(1).unwrap_err(), ended(1, TokenState::Superseded));
+    desk.now += SignedDuration::from_secs(60);
+    assert_eq!(desk.revoke(2).unwrap_err(), ended(2, TokenState::Expired));
+    desk.generate(3).unwrap();
+    desk.revoke(3).unwrap();
+    assert_eq!(desk.revoke(3).unwrap_err(), ended(3, TokenState::Revoked));
+    assert_eq!(desk.revoke(4).unwrap_err(), Refusal::NoToken(token(4)));
+    // After a restore the clock counts for nothing.
+    desk.generate_until(5, Some(desk.now + SignedDuration::from_secs(60))).unwrap();
+    desk.now += SignedDuration::from_secs(60);
+    desk.run(Command::RevokeToken { token: token(5), reason: RevokeReason::Restored }).unwrap();
+    desk.now -= SignedDuration::from_secs(60);
+    assert_eq!(desk.exchange(5, 15, None).unwrap_err(), Refusal::Establishment(SecretCause::Revoked));
+}
+
+#[test]
+fn nothing_is_revoked_of_a_peering_that_was_deleted() {
+    let mut desk = desk_with(None, Some(11), None);
+    desk.run(Command::Delete).unwrap();
+    assert_eq!(desk.revoke(92).unwrap_err(), Refusal::TokenOfDeleted(token(92)));
+    let issued = desk.record.tokens[&token(92)].clone();
+    desk.run(Command::FinishDelete).unwrap();
+    desk.record.tokens.insert(token(92), issued);
+    assert_eq!(desk.revoke(92).unwrap_err(), Refusal::TokenOfDeleted(token(92)));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{Mistake, Settings};
 pub const PREFIX: &str = "PEERING_SERVER_";
 
 /// The variables, each with a sentence.
-pub const VARIABLES: [(&str, &str); 17] = [
+pub const VARIABLES: [(&str, &str); 20] = [
     ("DEV", "true: memory store, loopback only, access control off"),
     ("DATA_DIR", "directory of store, keyring and api.sock"),
     ("STORE", "sqlite or memory"),
@@ -26,6 +26,9 @@ pub const VARIABLES: [(&str, &str); 17] = [
     ("ALLOW_PLAINTEXT", "true: tokens without CA may be used"),
     ("DIAL_DENY", "networks that are never dialed"),
     ("HTTP_MAX_CONNECTIONS", "most connections on one listener of the HTTP API"),
+    ("TOKEN_TTL_DEFAULT", "life of a peering token for which none is asked, such as 24h"),
+    ("TOKEN_TTL_MAX", "longest life of a peering token"),
+    ("TOKEN_RETENTION", "how long a peering token is kept after it ended; 720h by default"),
     ("LOG_LEVEL", "error, warn, info, debug or trace"),
     ("LOG_FORMAT", "text or json"),
 ];
@@ -68,6 +71,9 @@ impl Settings {
             acl: text("ACL"),
             dial_deny: list("DIAL_DENY"),
             http_max_connections: text("HTTP_MAX_CONNECTIONS"),
+            token_ttl_default: text("TOKEN_TTL_DEFAULT"),
+            token_ttl_max: text("TOKEN_TTL_MAX"),
+            token_retention: text("TOKEN_RETENTION"),
             log_level: text("LOG_LEVEL"),
             log_format: text("LOG_FORMAT"),
         };
@@ -94,6 +100,9 @@ impl Settings {
             allow_plaintext: self.allow_plaintext.or(weaker.allow_plaintext),
             dial_deny: first(self.dial_deny, weaker.dial_deny),
             http_max_connections: self.http_max_connections.or(weaker.http_max_connections),
+            token_ttl_default: self.token_ttl_default.or(weaker.token_ttl_default),
+            token_ttl_max: self.token_ttl_max.or(weaker.token_ttl_max),
+            token_retention: self.token_retention.or(weaker.token_retention),
             log_level: self.log_level.or(weaker.log_level),
             log_format: self.log_format.or(weaker.log_format),
         }

@@ -4,6 +4,7 @@ pub mod env;
 mod file;
 mod resolve;
 mod restart;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ use thiserror::Error;
 use crate::bounds::HTTP_CONNECTIONS_MAX;
 use crate::tls::CertificateFiles;
 pub use file::CONFIG_FILE_BYTES_MAX;
+pub(crate) use tokens::TOKEN_TTL_MIN;
+pub use tokens::TokenPolicy;
 
 /// Settings as they were given: every one may be missing. A settings file has the fields as its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -51,6 +54,12 @@ pub struct Settings {
     /// Most connections on one listener of the HTTP API.
     #[serde(deserialize_with = "file::number_or_text")]
     pub http_max_connections: Option<String>,
+    /// Life of a peering token for which none is asked, such as `24h`.
+    pub token_ttl_default: Option<String>,
+    /// Longest life of a peering token.
+    pub token_ttl_max: Option<String>,
+    /// How long a peering token is kept after it ended.
+    pub token_retention: Option<String>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: Option<String>,
     /// `text` or `json`.
@@ -90,6 +99,11 @@ pub struct Config {
     pub dial_deny: Vec<ipnet::IpNet>,
     /// Most connections on one listener of the HTTP API, at least 1.
     pub http_max_connections: usize,
+    /// How long peering tokens live and are kept.
+    pub tokens: TokenPolicy,
+    /// Whether the store was restored from a backup, so that every token in it that nobody has redeemed is voided before
+    /// anybody can ask for anything. No setting: it is said of one start.
+    pub after_restore: bool,
     /// How much is logged.
     pub log_level: LogLevel,
     /// How it is written.
@@ -197,6 +211,8 @@ impl Config {
             allow_plaintext: false,
             dial_deny: Vec::new(),
             http_max_connections: HTTP_CONNECTIONS_MAX,
+            tokens: TokenPolicy::default(),
+            after_restore: false,
             log_level: LogLevel::Info,
             log_format: LogFormat::Text,
         }

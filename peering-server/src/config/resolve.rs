@@ -18,12 +18,12 @@ const HTTP_PORT: u16 = 8500;
 /// Port of the peer listener, as Consul's gRPC over TLS.
 const PEER_PORT: u16 = 8503;
 
-struct Resolver {
+pub(super) struct Resolver {
     mistakes: Vec<Mistake>,
 }
 
 impl Resolver {
-    fn mistake(&mut self, setting: &'static str, problem: impl Into<String>) {
+    pub(super) fn mistake(&mut self, setting: &'static str, problem: impl Into<String>) {
         self.mistakes.push(Mistake { setting, problem: problem.into() });
     }
 
@@ -194,6 +194,7 @@ impl Settings {
     /// [`Mistakes`], all of them.
     pub fn resolve(self) -> Result<Config, Mistakes> {
         let mut resolver = Resolver { mistakes: Vec::new() };
+        let tokens = resolver.tokens(&self);
         let dev = self.dev.unwrap_or(false);
         let datacenter = Datacenter::parse(self.datacenter.as_deref().unwrap_or("dc1"))
             .map_err(|error| resolver.mistake("datacenter", error.to_string()))
@@ -239,6 +240,8 @@ impl Settings {
             allow_plaintext: self.allow_plaintext.unwrap_or(false),
             dial_deny: deny,
             http_max_connections: resolver.http_max_connections(self.http_max_connections.as_deref()),
+            tokens,
+            after_restore: false,
             log_level: resolver.choice("log-level", self.log_level.as_deref(), &level).unwrap_or(LogLevel::Info),
             log_format: resolver.choice("log-format", self.log_format.as_deref(), &format).unwrap_or(LogFormat::Text),
         };

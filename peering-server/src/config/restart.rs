@@ -34,6 +34,8 @@ impl Config {
             allow_plaintext,
             dial_deny: _,
             http_max_connections: _,
+            tokens: _,
+            after_restore: _,
             log_level: _,
             log_format,
         } = self;

@@ -64,6 +64,12 @@ pub(crate) fn with_index(mut response: Response, index: Revision) -> Response {
     response
 }
 
+/// Says after which index a list goes on that was cut.
+pub(crate) fn with_next(mut response: Response, after: Revision) -> Response {
+    response.headers_mut().insert("x-peering-next-after", HeaderValue::from(after));
+    response
+}
+
 /// Adds one header a warning; what cannot stand in a header is escaped.
 pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Response {
     let name = HeaderName::from_static("x-peering-warning");

@@ -10,6 +10,7 @@ use peering_core::api::acl::AclBodyError;
 use peering_core::api::body::BodyError;
 use peering_core::config_entry::DecodeError;
 use peering_core::foreign;
+use peering_core::secrets::Refusal as Refused;
 use peering_core::token::VerifyError;
 
 use super::requests::Refusal;
@@ -108,7 +109,12 @@ impl From<ServiceError> for HttpError {
             ServiceError::NotFound(_) | ServiceError::NoConfigEntry { .. } => StatusCode::NOT_FOUND,
             ServiceError::Acl(error) => of_acl(error),
             // A key of ours, so the status is ours to choose.
-            ServiceError::TtlTooShort(_) => StatusCode::BAD_REQUEST,
+            ServiceError::TtlTooShort(_) | ServiceError::TtlTooLong { .. } => StatusCode::BAD_REQUEST,
+            // Of issued tokens, which are ours too.
+            ServiceError::Refused(Refused::NoToken(_)) => StatusCode::NOT_FOUND,
+            ServiceError::Refused(Refused::TokenInUse(_) | Refused::TokenEnded { .. } | Refused::TokenOfDeleted(_)) => {
+                StatusCode::CONFLICT
+            }
             // The first failure decides, as in Consul.
             ServiceError::Exchange(failure) => match failure.first_code() {
                 CallCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -6,6 +6,8 @@
 //! | `/v1/peering/establish` | POST | [`v1::establish`] |
 //! | `/v1/peering/{name}` | GET, DELETE | [`v1::peering`] |
 //! | `/v1/peerings` | GET | [`v1::peerings`] |
+//! | `/v1/peering-tokens` | GET | [`v1::issued`] |
+//! | `/v1/peering-tokens/{id}` | GET, DELETE | [`v1::issued`] |
 //! | `/v1/config` | PUT | [`v1::config`] |
 //! | `/v1/config/{kind}/{name}`, `/v1/config/{kind}` | GET, DELETE | [`v1::config`] |
 //! | `/v1/exported-services` | GET | [`v1::exported`] |
@@ -88,6 +90,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             only("OPTIONS,GET,DELETE", on(MethodFilter::GET, v1::peering::read).delete(v1::peering::delete)),
         )
         .route("/v1/peerings", only("OPTIONS,GET", on(MethodFilter::GET, v1::peerings::list)))
+        .route("/v1/peering-tokens", only_get(v1::issued::list))
+        .route("/v1/peering-tokens/", read_or_delete(v1::issued::without_id, v1::issued::without_id))
+        .route("/v1/peering-tokens/{*id}", read_or_delete(v1::issued::read, v1::issued::revoke))
         .route("/v1/config", only("OPTIONS,PUT", put(v1::config::write)))
         .route("/v1/config/", read_or_delete(v1::config::list_all, v1::config::delete_unnamed))
         .route("/v1/config/{kind}", read_or_delete(v1::config::list, v1::config::delete_unnamed))

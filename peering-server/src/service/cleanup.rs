@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::records::Target;
 use super::{Service, ServiceError};
-use crate::bounds::{COMMIT_ATTEMPTS_MAX, ENDED_TOKEN_AGE_MAX, TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
+use crate::bounds::{COMMIT_ATTEMPTS_MAX, TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
 use crate::causes::chain;
 use crate::store::record::{Tombstone, decode};
 use crate::store::{Commit, Txn, Write, key};
@@ -27,7 +27,9 @@ const TOMBSTONE_ROWS_A_COMMIT: usize = 100;
 const DELETIONS_A_SWEEP: usize = 100;
 
 impl Service {
-    /// Removes a peering that is marked for deletion, with all its tokens. Anything else is left alone.
+    /// Removes a peering that is marked for deletion, and what its tokens were found by. Anything else is left alone.
+    ///
+    /// The tokens themselves are listed until they are swept: they say who redeemed them.
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails; calling again goes on where this call ended.
@@ -38,25 +40,31 @@ impl Service {
         }
         let prefix = key::tokens(&id);
         let mut attempts = 0;
+        let mut after: Option<String> = None;
         loop {
-            let page = self.store.range(&prefix, TOKEN_ROWS_A_COMMIT, None).await?;
+            let page = self.store.range(&prefix, TOKEN_ROWS_A_COMMIT, after.as_deref()).await?;
+            let Some(last) = page.records.last().map(|record| record.key.clone()) else { break };
             let mut txn = Txn::default();
-            for record in &page.records {
-                match decode::<IssuedToken>(&record.key, &record.value) {
-                    Ok(issued) => txn.writes.push(Write::Delete(key::token_secret(&issued.secret))),
+            for record in page.records {
+                let is_kept = match decode::<IssuedToken>(&record.key, &record.value) {
+                    Ok(issued) => {
+                        txn.writes.push(Write::Delete(key::token_secret(&issued.secret)));
+                        // Without its name nobody would know what it was for; without an end it would stay for ever.
+                        issued.name.is_some() && issued.life.end().is_some()
+                    }
                     // One damaged row may not keep a peering from going.
                     Err(cause) => {
-                        warn!(key = record.key, cause = chain(&cause), "a token cannot be read and goes unread")
+                        warn!(key = record.key, cause = chain(&cause), "a token cannot be read and goes unread");
+                        false
                     }
+                };
+                if !is_kept {
+                    txn.writes.push(Write::Delete(record.key));
                 }
-                txn.writes.push(Write::Delete(record.key.clone()));
-            }
-            if txn.writes.is_empty() {
-                break;
             }
             match self.store.commit(txn).await? {
-                Commit::Committed(_) => attempts = 0,
-                // An unknown outcome needs no reading back: the next turn sees what is left.
+                Commit::Committed(_) => (attempts, after) = (0, Some(last)),
+                // An unknown outcome needs no reading back: the next turn does the same again.
                 Commit::Conflict | Commit::Unknown if attempts < COMMIT_ATTEMPTS_MAX => attempts += 1,
                 Commit::Conflict | Commit::Unknown => return Err(ServiceError::Contended { attempts }),
             }
@@ -74,6 +82,7 @@ impl Service {
     /// [`ServiceError`] if the store fails.
     pub(crate) async fn sweep_tokens(&self) -> Result<(), ServiceError> {
         let now = self.clock.now();
+        let retention = self.tokens.load().retention;
         let mut after: Option<String> = None;
         loop {
             let mut gone = Vec::new();
@@ -87,7 +96,7 @@ impl Service {
                         continue;
                     }
                 };
-                let is_old = |at| now.duration_since(at) > ENDED_TOKEN_AGE_MAX;
+                let is_old = |at| now.duration_since(at) > retention;
                 if issued.life.ended_at(now).is_some_and(is_old) && !self.is_named(&issued).await? {
                     gone.push(Write::Delete(key::token_secret(&issued.secret)));
                     gone.push(Write::Delete(record.key));

@@ -41,6 +41,14 @@ pub enum ServiceError {
     /// A token that ends as soon as it is made.
     #[error("TTL: expected at least 1s, got {0}")]
     TtlTooShort(GoDuration),
+    /// A token that lives longer than the settings allow.
+    #[error("TTL: {got} is longer than {max}, the most that this server allows (-token-ttl-max)")]
+    TtlTooLong {
+        /// What was asked for.
+        got: GoDuration,
+        /// The bound.
+        max: GoDuration,
+    },
     /// The token would be longer than our own decoder accepts.
     #[error(
         "the token would have {got} bytes, more than the {max} that are accepted; give less in Meta or ServerExternalAddresses"

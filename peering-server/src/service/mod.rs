@@ -12,6 +12,7 @@ pub mod config_entries;
 pub mod dial_target;
 pub mod error;
 pub mod establish;
+pub mod issued;
 pub mod outbox;
 pub mod peerings;
 mod records;
@@ -23,14 +24,17 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod trust_bundles;
+mod warnings;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use arc_swap::ArcSwap;
 use peering_core::address::ServerAddress;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::TokenPolicy;
 use crate::entropy::Entropy;
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
@@ -53,6 +57,9 @@ pub struct Service {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) cluster: Cluster,
     pub(crate) advertised: Vec<ServerAddress>,
+    /// Whether nobody said where peers reach us and the system had to be asked.
+    pub(crate) is_guessed: bool,
+    pub(crate) tokens: ArcSwap<TokenPolicy>,
     pub(crate) allow_plaintext: bool,
     pub(crate) access: Access,
     pub(crate) changes: Arc<Changes>,
@@ -103,6 +110,8 @@ impl Service {
             entropy,
             cluster,
             advertised,
+            is_guessed: false,
+            tokens: ArcSwap::default(),
             allow_plaintext,
             access: Access::default(),
             changes: Arc::default(),
@@ -124,6 +133,17 @@ impl Service {
     #[must_use]
     pub fn with_access(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    /// Says where peers reach us; goes into tokens. `is_guessed` if that is what the system told and no operator.
+    #[must_use]
+    pub fn with_advertised(self, advertised: Vec<ServerAddress>, is_guessed: bool) -> Self {
+        Self { advertised, is_guessed, ..self }
+    }
+
+    /// Says how long tokens live and are kept, from now on.
+    pub fn set_token_policy(&self, policy: TokenPolicy) {
+        self.tokens.store(Arc::new(policy));
     }
 
     /// Returns who we are.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use peering_core::duration::GoDuration;
 use peering_core::foreign;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::meta::Meta;
@@ -18,12 +17,11 @@ use peering_core::transition::Origin;
 
 use super::status::{Explanation, StreamReport};
 use super::{Service, ServiceError};
+use crate::config::TOKEN_TTL_MIN;
 use crate::metrics;
 use crate::store::record::decode;
 use crate::store::{Record, Revision, key};
 
-/// Shortest life of a token: the text in it has whole seconds.
-const TOKEN_TTL_MIN: Duration = Duration::from_secs(1);
 /// Peerings read from the store at once.
 const LIST_PAGE_ROWS: usize = 1_024;
 
@@ -38,7 +36,7 @@ pub struct TokenRequest {
     pub meta: BTreeMap<String, String>,
     /// Addresses that the peer is to dial instead of ours; copied as they are.
     pub external_addresses: Vec<String>,
-    /// How long the token may be used; for ever if there is no limit.
+    /// How long the token may be used; if not given, what the settings say.
     pub ttl: Option<Duration>,
 }
 
@@ -56,6 +54,12 @@ impl CheckedTokenRequest {
     #[must_use]
     pub fn external_addresses(&self) -> &[String] {
         &self.external_addresses
+    }
+
+    /// Returns when the token will end by itself.
+    #[must_use]
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.expires
     }
 }
 
@@ -113,14 +117,15 @@ impl Service {
         if got > ADDRESSES_MAX {
             return Err(ServiceError::TooManyAddresses { got, max: ADDRESSES_MAX });
         }
-        let expires = match request.ttl {
-            None => None,
-            Some(ttl) if ttl < TOKEN_TTL_MIN => {
-                let nanos = i64::try_from(ttl.as_nanos()).unwrap_or(i64::MAX);
-                return Err(ServiceError::TtlTooShort(GoDuration::from_nanos(nanos)));
+        let policy = self.tokens.load();
+        let expires = match (request.ttl.or(policy.ttl_if_none_is_asked_for()), policy.ttl_max) {
+            (None, _) => None,
+            (Some(ttl), _) if ttl < TOKEN_TTL_MIN => return Err(ServiceError::TtlTooShort(ttl.into())),
+            (Some(ttl), Some(max)) if ttl > max => {
+                return Err(ServiceError::TtlTooLong { got: ttl.into(), max: max.into() });
             }
             // Whole seconds, as the token prints it; later than any time there is means for ever.
-            Some(ttl) => {
+            (Some(ttl), _) => {
                 let at = self.clock.now().checked_add(ttl).ok();
                 at.and_then(|at| Timestamp::from_second(at.as_second() + i64::from(at.subsec_nanosecond() > 0)).ok())
             }
@@ -268,41 +273,6 @@ impl Service {
         self.transact(&name, origin, |_| Ok(Command::Delete)).await?;
         Ok(())
     }
-
-    /// Says what an operator should know about the addresses in our tokens; foreign text is escaped.
-    #[must_use]
-    pub fn address_warnings(&self, external: &[String]) -> Vec<String> {
-        let given = external.iter().map(String::as_str);
-        let ours = self.advertised.iter().map(peering_core::address::ServerAddress::as_str);
-        let dialed: Vec<&str> = if external.is_empty() { ours.collect() } else { given.collect() };
-        dialed.into_iter().filter_map(address_warning).collect()
-    }
-}
-
-fn address_warning(text: &str) -> Option<String> {
-    let shown = foreign::quoted(text);
-    let Ok(address) = peering_core::address::ServerAddress::parse(text) else {
-        return Some(format!(
-            "address {shown} is not host:port, the peer will refuse this token; write an IPv6 host in brackets"
-        ));
-    };
-    let ip: Option<std::net::IpAddr> = address.host().parse().ok();
-    match ip {
-        Some(ip) if ip.is_loopback() => Some(format!(
-            "address {shown} can be reached from this machine only; set -advertise or -server-external-addresses"
-        )),
-        Some(ip) if ip.is_unspecified() => {
-            Some(format!("address {shown} is a wildcard and cannot be dialed; set -advertise"))
-        }
-        None if address.host().is_empty() => Some(format!("address {shown} has no host and cannot be dialed")),
-        Some(std::net::IpAddr::V4(ip)) if ip.is_private() || ip.is_link_local() => {
-            Some(format!("address {shown} can be reached from this network only"))
-        }
-        Some(std::net::IpAddr::V6(ip)) if ip.is_unique_local() || ip.is_unicast_link_local() => {
-            Some(format!("address {shown} can be reached from this network only"))
-        }
-        _ => None,
-    }
 }
 
 /// Returns the key under which a peering of this name is; none if no name is spelt so.
@@ -323,29 +293,5 @@ pub(super) fn check_partition(partition: &str) -> Result<(), ServiceError> {
         Ok(())
     } else {
         Err(ServiceError::Partition)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_that_not_everyone_can_reach_are_named() {
-        for (text, part) in [
-            ("127.0.0.1:8503", "this machine only"),
-            ("[::1]:8503", "this machine only"),
-            ("0.0.0.0:8503", "wildcard"),
-            (":8503", "no host"),
-            ("10.1.2.3:8503", "this network only"),
-            ("[fd00::1]:8503", "this network only"),
-            ("32.1.2.3", "not host:port"),
-            ("2001:db8::1:8503", "brackets"),
-        ] {
-            assert!(address_warning(text).is_some_and(|warning| warning.contains(part)), "{text}");
-        }
-        for text in ["203.0.113.7:8503", "lb.example.net:8503", "[2001:db8::1]:8503"] {
-            assert_eq!(address_warning(text), None);
-        }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Target {
     pub(super) by: By,
     /// Hash of a presented establishment secret, whose token is to be read too.
     pub(super) presented: Option<SecretHash>,
+    /// A token that is to be read too, even if its peering is gone.
+    pub(super) token: Option<TokenId>,
 }
 
 /// How a peering is named.
@@ -35,13 +37,13 @@ pub(super) enum By {
 
 impl From<&PeerName> for Target {
     fn from(name: &PeerName) -> Self {
-        Self { by: By::Name(name.clone()), presented: None }
+        Self { by: By::Name(name.clone()), presented: None, token: None }
     }
 }
 
 impl From<PeeringId> for Target {
     fn from(id: PeeringId) -> Self {
-        Self { by: By::Id(id), presented: None }
+        Self { by: By::Id(id), presented: None, token: None }
     }
 }
 
@@ -57,38 +59,53 @@ pub(super) struct Loaded {
 impl Service {
     /// Reads a record. One that does not exist is empty.
     pub(super) async fn load(&self, target: &Target) -> Result<Loaded, ServiceError> {
-        let name = match &target.by {
-            By::Name(name) => name.clone(),
-            By::Id(id) => match self.name_of(id).await? {
-                Some(name) => name,
-                None => return Ok(Loaded::default()),
-            },
-        };
         let mut loaded = Loaded::default();
-        let peering_key = key::peering(&name);
-        let Some(stored) = self.store.get(&peering_key).await? else { return Ok(loaded) };
-        let peering: Peering = decode(&peering_key, &stored.value)?;
-        if matches!(&target.by, By::Id(id) if peering.local_id != *id) {
+        let Some((peering, revision)) = self.peering_of(target).await? else {
+            if let (By::Id(id), Some(token)) = (&target.by, target.token) {
+                self.load_token(&mut loaded, id, token).await?;
+            }
             return Ok(loaded);
-        }
-        loaded.peering_revision = Some(stored.modified);
+        };
+        loaded.peering_revision = Some(revision);
         let secrets_key = key::secrets(&peering.local_id);
         if let Some(stored) = self.store.get(&secrets_key).await? {
             loaded.record.secrets = decode::<PeeringSecrets>(&secrets_key, &stored.value)?;
             loaded.secrets_revision = Some(stored.modified);
         }
         for token in self.tokens_of_interest(&loaded.record.secrets, target, &peering.local_id).await? {
-            let token_key = key::token(&peering.local_id, &token);
-            if let Some(stored) = self.store.get(&token_key).await? {
-                loaded.record.tokens.insert(token, decode::<IssuedToken>(&token_key, &stored.value)?);
-                loaded.token_revisions.insert(token, stored.modified);
-            }
+            self.load_token(&mut loaded, &peering.local_id, token).await?;
         }
         loaded.record.peering = Some(peering);
         Ok(loaded)
     }
 
-    async fn name_of(&self, id: &PeeringId) -> Result<Option<PeerName>, ServiceError> {
+    async fn load_token(&self, loaded: &mut Loaded, id: &PeeringId, token: TokenId) -> Result<(), ServiceError> {
+        let token_key = key::token(id, &token);
+        if let Some(stored) = self.store.get(&token_key).await? {
+            loaded.record.tokens.insert(token, decode::<IssuedToken>(&token_key, &stored.value)?);
+            loaded.token_revisions.insert(token, stored.modified);
+        }
+        Ok(())
+    }
+
+    /// Finds a peering, with the revision of its record.
+    async fn peering_of(&self, target: &Target) -> Result<Option<(Peering, Revision)>, ServiceError> {
+        let name = match &target.by {
+            By::Name(name) => name.clone(),
+            By::Id(id) => match self.name_of(id).await? {
+                Some(name) => name,
+                None => return Ok(None),
+            },
+        };
+        let peering_key = key::peering(&name);
+        let Some(stored) = self.store.get(&peering_key).await? else { return Ok(None) };
+        let peering: Peering = decode(&peering_key, &stored.value)?;
+        let is_other = matches!(&target.by, By::Id(id) if peering.local_id != *id);
+        Ok((!is_other).then_some((peering, stored.modified)))
+    }
+
+    /// Finds the name that belongs to an id.
+    pub(super) async fn name_of(&self, id: &PeeringId) -> Result<Option<PeerName>, ServiceError> {
         let id_key = key::peering_id(id);
         match self.store.get(&id_key).await? {
             Some(stored) => Ok(Some(decode::<PeerName>(&id_key, &stored.value)?)),
@@ -105,6 +122,7 @@ impl Service {
         let mut tokens: Vec<TokenId> = Vec::new();
         tokens.extend(secrets.establishment.as_ref().map(|kept| kept.token));
         tokens.extend(secrets.pending.as_ref().map(|pending| pending.token));
+        tokens.extend(target.token);
         if let Some(hash) = &target.presented {
             let pointer_key = key::token_secret(hash);
             if let Some(stored) = self.store.get(&pointer_key).await? {
@@ -215,7 +233,7 @@ impl Service {
     }
 
     /// Writes down what differs between the record as it was read and as it is to be.
-    fn difference(
+    pub(super) fn difference(
         &self,
         before: &Loaded,
         transition: &Transition<Record>,

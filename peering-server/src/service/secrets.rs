@@ -87,7 +87,7 @@ impl Service {
         let establishment = ask.establishment.hash();
         let random = self.entropy.bytes16();
         let mut answer = None;
-        let target = Target { by: By::Id(id), presented: Some(establishment) };
+        let target = Target { by: By::Id(id), presented: Some(establishment), token: None };
         let outcome = self
             .transact(target, Origin::of_peer(ask.from), |record| {
                 let (candidate, redemption) = stream_secret_for(&self.keyring, &ask, id, record, random)?;

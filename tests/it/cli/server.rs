@@ -39,7 +39,8 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
     let words = [
         "server", "-data-dir", "data", "-acl", "on", "-store", "floppy", "-datacenter", "a b", "-http-addr", "0.0.0.0:8500",
         "-http-addr", "https://127.0.0.1:8501", "-peer-addr", "peers", "-advertise", "http://me", "-dial-deny", "ten",
-        "-log-level", "loud", "-log-format", "xml", "-http-max-connections", "many",
+        "-log-level", "loud", "-log-format", "xml", "-http-max-connections", "many", "-token-ttl-default", "48h",
+        "-token-ttl-max", "24h", "-token-retention", "30d",
     ];
     let refused = program()
         .call(words)
@@ -52,6 +53,8 @@ async fn all_mistakes_are_named_at_once_whether_made_by_flag_or_variable() {
         "",
         r#"The settings of the server are wrong:
 -allow-plaintext: PEERING_SERVER_ALLOW_PLAINTEXT is "perhaps", expected true or false
+-token-ttl-default: 48h0m0s is longer than -token-ttl-max, 24h0m0s
+-token-retention: time: unknown unit "d" in duration "30d"
 -datacenter: "a b" is not a valid datacenter name: expected 1 to 63 characters of a-z, 0-9, '-' and '_', beginning and ending with a letter or digit
 -acl: expected one of deny, allow, off, got "on"
 -store: expected sqlite or memory, got "floppy"

@@ -73,7 +73,7 @@ async fn a_hang_up_reloads_the_log_level_and_names_what_needs_a_restart() {
     let (process, _directory) = server(&["-config-file", &path]).await;
     assert_eq!(process.stderr(), "");
     std::fs::write(&file, "log_level = \"debug\"\nallow_plaintext = true\n").unwrap();
-    hang_up(&process, "SIGHUP: certificates, log level and limits were reloaded", 1).await;
+    hang_up(&process, "SIGHUP: certificates, log level, limits and the life of tokens were reloaded", 1).await;
     hang_up(&process, "these settings changed too and need a restart", 2).await;
     assert!(process.stderr().contains("allow-plaintext"), "{}", process.stderr());
     std::fs::write(&file, "log_level = \"loud\"\nhttp_max_connections = 0\n").unwrap();
@@ -102,7 +102,30 @@ async fn a_hang_up_moves_the_bound_on_connections() {
     assert_eq!(asked(&mut held).await.unwrap(), "HTTP/1.1 200");
     assert!(asked(&mut TcpStream::connect(&address).await.unwrap()).await.is_err(), "one place, and it is taken");
     std::fs::write(&file, "http_max_connections = 2\n").unwrap();
-    hang_up(&process, "limits were reloaded", 1).await;
+    hang_up(&process, "limits and the life of tokens were reloaded", 1).await;
     assert_eq!(asked(&mut TcpStream::connect(&address).await.unwrap()).await.unwrap(), "HTTP/1.1 200");
+    process.end(Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn a_hang_up_moves_the_longest_life_of_tokens() {
+    let home = private_directory();
+    let file = home.path().join("peering.toml");
+    let path = file.display().to_string();
+    std::fs::write(&file, "token_ttl_max = \"1h\"\n").unwrap();
+    let (mut process, _directory) = server(&["-config-file", &path]).await;
+    let ready = process.line_with("ready").await;
+    let address = ready.split("http ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let program = program();
+    let words = ["generate-token", "-name", "west", "-ttl", "90m", "-http-addr", &address];
+    program.run(&words).await.expect(
+        1,
+        "",
+        "Error generating peering token for west: Unexpected response code: 400 (TTL: 1h30m0s is longer than 1h0m0s, the \
+         most that this server allows (-token-ttl-max))\n",
+    );
+    std::fs::write(&file, "token_ttl_max = \"2h\"\n").unwrap();
+    hang_up(&process, "the life of tokens were reloaded", 1).await;
+    program.run(&words).await.success();
     process.end(Signal::TERM).await;
 }

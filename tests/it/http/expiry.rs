@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use peering_server::clock::{Clock, ManualClock};
+use peering_server::config::TokenPolicy;
 use peering_tests::cluster::{Cluster, peer_with};
 use peering_tests::token;
 use serde_json::{Value, json};
@@ -65,12 +66,66 @@ async fn a_token_has_no_end_unless_one_is_asked_for() {
 }
 
 #[tokio::test]
+async fn every_form_of_a_go_duration_is_a_life() {
+    let clock = clock();
+    let cluster = Cluster::start_at("dc1", &clock).await;
+    for (ttl, seconds) in [
+        (".5h", 1_800),
+        ("1.s", 1),
+        ("+1h1m1s", 3_661),
+        ("0.333333333333333333333333333333h", 1_200),
+        ("1000000\u{3bc}s", 1),
+        ("1001ms", 2),
+    ] {
+        let token = cluster.generate_with(json!({ "PeerName": "c2", "TTL": ttl })).await;
+        let end = clock.now() + Duration::from_secs(seconds);
+        assert_eq!(token::claim(&token, "ExpiresAt"), end.to_string(), "{ttl}");
+    }
+}
+
+#[tokio::test]
+async fn settings_give_tokens_an_end_and_bound_it() {
+    let limits = |default: Option<u64>| TokenPolicy {
+        ttl_default: default.map(|hours| Duration::from_secs(hours * 3_600)),
+        ttl_max: Some(Duration::from_secs(24 * 3_600)),
+        ..TokenPolicy::default()
+    };
+    let clock = clock();
+    for (default, hours) in [(None, 24), (Some(1), 1)] {
+        let cluster = Cluster::start_at_changed("dc1", &clock, |config| config.tokens = limits(default)).await;
+        let end = clock.now() + Duration::from_secs(hours * 3_600);
+        assert_eq!(token::claim(&cluster.generate("c2").await, "ExpiresAt"), end.to_string());
+        let end = clock.now() + Duration::from_secs(24 * 3_600);
+        let longest = cluster.generate_with(json!({ "PeerName": "c2", "TTL": "24h" })).await;
+        assert_eq!(token::claim(&longest, "ExpiresAt"), end.to_string());
+        cluster
+            .ask_token(json!({ "PeerName": "c3", "TTL": "24h0m0.5s" }))
+            .await
+            .refuses(400, "TTL: 24h0m0.5s is longer than 24h0m0s, the most that this server allows (-token-ttl-max)");
+        assert_eq!(cluster.http().get("/v1/peering/c3").await.status, 404, "nothing was made");
+    }
+}
+
+#[tokio::test]
 async fn a_life_that_is_none_is_refused_and_makes_nothing() {
     let cluster = Cluster::start("dc1").await;
-    for (ttl, status) in [("soon", 400), ("1", 400), ("0s", 400), ("999ms", 400), ("-1h", 400)] {
+    let too_short = |got: &str| format!("expected at least 1s, got {got}");
+    let digits = "3".repeat(30);
+    for (ttl, problem) in [
+        ("soon", "time: invalid duration \"soon\"".to_owned()),
+        ("1", "time: missing unit in duration \"1\"".to_owned()),
+        ("1y", "time: unknown unit \"y\" in duration \"1y\"".to_owned()),
+        ("9e9h", "time: unknown unit \"e\" in duration \"9e9h\"".to_owned()),
+        ("2562048h", "time: invalid duration \"2562048h\"".to_owned()),
+        ("0s", too_short("0s")),
+        ("999ms", too_short("999ms")),
+        ("1\u{b5}s", too_short("1\u{b5}s")),
+        (&format!("0.{digits}s"), too_short("333.333333ms")),
+        ("-1s", too_short("-1s")),
+        ("-1h", too_short("-1h0m0s")),
+    ] {
         let answer = cluster.ask_token(json!({ "PeerName": "c2", "TTL": ttl })).await;
-        assert_eq!(answer.status, status, "{ttl}: {}", answer.body);
-        assert!(answer.body.starts_with("TTL: "), "{}", answer.body);
+        answer.refuses(400, &format!("TTL: {problem}"));
     }
     assert_eq!(cluster.http().get("/v1/peerings").await.body, "[]");
 }

@@ -1,5 +1,6 @@
 //! `POST /v1/peering/token`: what is in a token, and what generating again changes.
 
+use peering_server::config::Advertise;
 use peering_tests::cluster::Cluster;
 use peering_tests::token;
 use serde_json::json;
@@ -110,7 +111,22 @@ async fn addresses_that_not_everyone_can_reach_are_named_in_a_header_each() {
     assert_eq!(own.headers("x-peering-warning"), [only_here(&cluster.peer_address().to_string())]);
 
     let given = json!({ "PeerName": "c2", "ServerExternalAddresses": ["lb.example.net:8503"] });
-    assert_eq!(cluster.ask_token(given).await.headers("x-peering-warning"), [""; 0]);
+    assert_eq!(cluster.ask_token(given.clone()).await.headers("x-peering-warning"), [""; 0]);
+
+    // On every address of the machine, the one in the token is a guess, unless somebody says better.
+    let everywhere = |advertise| {
+        Cluster::start_changed("dc1", move |config| {
+            (config.peer_addr, config.advertise) = ("0.0.0.0:0".parse().unwrap(), advertise);
+        })
+    };
+    let guessing = everywhere(Advertise::Discover).await;
+    let answer = guessing.ask_token(json!({ "PeerName": "c2" })).await;
+    let guess = "nobody said where peers reach this server, so the token names this machine's own address, \"";
+    let first = answer.headers("x-peering-warning")[0];
+    assert!(first.starts_with(guess) && first.ends_with("; set -advertise"), "{first}");
+    assert_eq!(guessing.ask_token(given).await.headers("x-peering-warning"), [""; 0]);
+    let told = everywhere(Advertise::Given(vec![("peer.example.net".to_owned(), None)])).await;
+    assert_eq!(told.ask_token(json!({ "PeerName": "c2" })).await.headers("x-peering-warning"), [""; 0]);
 
     let given =
         json!({ "PeerName": "c2", "ServerExternalAddresses": ["32.1.2.3", "203.0.113.1:1", "[::1]:1", "a\nb"] });

@@ -14,6 +14,7 @@ mod generate;
 mod guard;
 mod gzip;
 mod https;
+mod issued;
 mod metrics;
 mod read;
 mod redemption;

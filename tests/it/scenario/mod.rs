@@ -2,7 +2,9 @@
 
 mod backup;
 mod deletion;
+mod issued;
 mod outage;
+mod restore;
 mod supersession;
 
 use peering_tests::site::Site;

@@ -7,6 +7,7 @@ pub(crate) mod config;
 mod detail;
 pub(crate) mod establish;
 pub(crate) mod exported;
+pub(crate) mod issued;
 pub(crate) mod metrics;
 pub(crate) mod peering;
 pub(crate) mod peerings;

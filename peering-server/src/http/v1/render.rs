@@ -1,11 +1,14 @@
-//! A peering in Consul's JSON.
+//! Peerings and tokens in Consul's JSON.
 
 use jiff::Timestamp;
 use peering_core::address::ServerAddress;
+use peering_core::api::issued::PeeringToken;
 use peering_core::api::v1;
+use peering_core::life::TokenEnd;
 use peering_core::remote::RemoteInfo;
 
 use super::detail;
+use crate::service::issued::TokenView;
 use crate::service::peerings::PeeringView;
 use crate::service::status::StreamReport;
 
@@ -36,6 +39,34 @@ pub(super) fn peering(view: &PeeringView) -> v1::Peering {
         trust_domain_changed_from: record.domain.changed_from.clone(),
         detail: view.explanation.as_ref().map(|told| detail::detail(told, view.at)),
     }
+}
+
+pub(super) fn token(view: &TokenView) -> PeeringToken {
+    let life = &view.issued.life;
+    let mut token = PeeringToken {
+        token_id: life.id().to_string(),
+        peer_name: view.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        peering_id: view.issued.peering.to_string(),
+        created_by: view.issued.by.map(|by| by.to_string()).unwrap_or_default(),
+        created_at: Some(life.created()),
+        expires_at: life.expires(),
+        state: view.state.as_str().to_owned(),
+        revocable: view.is_revocable,
+        redeemed_at: life.redeemed().map(|redeemed| redeemed.at),
+        redeemed_from: life.redeemed().and_then(|redeemed| redeemed.from).map(|ip| ip.to_string()).unwrap_or_default(),
+        create_index: view.create_index,
+        modify_index: view.modify_index,
+        ..PeeringToken::default()
+    };
+    match life.end() {
+        Some(TokenEnd::Superseded { by, .. }) => token.superseded_by = by.to_string(),
+        Some(TokenEnd::Revoked { at, reason, .. }) => {
+            token.revoked_at = Some(*at);
+            reason.as_str().clone_into(&mut token.revoke_reason);
+        }
+        _ => {}
+    }
+    token
 }
 
 fn stream(report: &StreamReport) -> v1::StreamStatus {

@@ -41,7 +41,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> R
         ttl,
     })?;
     let origin = app.service.require(&asked.actor, Action::PeeringWrite).await?;
-    let warnings = app.service.address_warnings(checked.external_addresses());
+    let warnings = app.service.token_warnings(&checked);
     let service = Arc::clone(&app.service);
     let peering_token = to_its_end(async move { service.generate_token(checked, origin).await }).await?;
     let response = answer::json(&app, &asked, &GenerateTokenResponse { peering_token });

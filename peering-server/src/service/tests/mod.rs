@@ -7,6 +7,7 @@ mod every_commit;
 mod access;
 mod admitting;
 mod bounds;
+mod issued;
 mod losing_answers;
 mod model;
 mod outbox;

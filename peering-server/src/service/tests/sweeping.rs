@@ -11,7 +11,7 @@ use peering_core::token::PeeringToken;
 use peering_core::transition::Origin;
 
 use super::bench::{Bench, Operate, refusal};
-use crate::bounds::{ENDED_TOKEN_AGE_MAX, TOMBSTONE_AGE_MAX};
+use crate::bounds::{TOKEN_RETENTION, TOMBSTONE_AGE_MAX};
 use crate::clock::Clock;
 use crate::service::Service;
 use crate::store::{Txn, Write, key};
@@ -50,7 +50,7 @@ async fn ended_tokens_go_after_their_time_and_not_a_second_earlier() {
     service.admit(&used.peer_id, &stream, RemoteInfo::default(), None).await.unwrap();
     assert_eq!(tokens(&service).await, (151, 151));
 
-    bench.clock.advance(std(ENDED_TOKEN_AGE_MAX));
+    bench.clock.advance(std(TOKEN_RETENTION));
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (151, 151));
     assert_eq!(refusal(service.redeem(&used).await), Refusal::Establishment(SecretCause::Spent));
@@ -69,7 +69,7 @@ async fn a_token_that_a_secret_goes_back_to_stays_as_long_as_that() {
     let service = bench.service().await;
     let token = service.token("slow").await.unwrap();
     let pending = service.redeem(&token).await.unwrap();
-    let after = std(ENDED_TOKEN_AGE_MAX) + SECOND;
+    let after = std(TOKEN_RETENTION) + SECOND;
     bench.clock.advance(after);
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (1, 1), "the stream secret was not used yet");
@@ -86,11 +86,11 @@ async fn an_expired_token_goes_once_another_has_taken_its_place() {
         crate::service::peerings::TokenRequest { name: "short".to_owned(), ttl: Some(SECOND), ..Default::default() };
     let checked = service.check_token_request(request).unwrap();
     service.generate_token(checked, Origin::default()).await.unwrap();
-    bench.clock.advance(2 * std(ENDED_TOKEN_AGE_MAX));
+    bench.clock.advance(2 * std(TOKEN_RETENTION));
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (1, 1), "a peering has one token that names it, whatever its age");
     let next = service.token("short").await.unwrap();
-    bench.clock.advance(std(ENDED_TOKEN_AGE_MAX) + SECOND);
+    bench.clock.advance(std(TOKEN_RETENTION) + SECOND);
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (1, 1));
     service.redeem(&next).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_token_that_cannot_be_read_stays_and_keeps_no_other_from_going() {
     let txn = Txn { writes: vec![Write::Put(damaged.clone(), b"{".to_vec())], ..Txn::default() };
     let _ = service.store.commit(txn).await.unwrap();
     service.token("c").await.unwrap();
-    bench.clock.advance(std(ENDED_TOKEN_AGE_MAX) + SECOND);
+    bench.clock.advance(std(TOKEN_RETENTION) + SECOND);
     service.sweep_tokens().await.unwrap();
     assert_eq!(tokens(&service).await, (2, 1));
     assert!(service.store.get(&damaged).await.unwrap().is_some());
@@ -126,7 +126,7 @@ async fn secrets_that_cannot_be_read_keep_their_own_tokens_alone() {
     let damaged = peerings.iter().min_by_key(|id| key::tokens(id)).unwrap();
     let txn = Txn { writes: vec![Write::Put(key::secrets(damaged), b"{".to_vec())], ..Txn::default() };
     let _ = service.store.commit(txn).await.unwrap();
-    bench.clock.advance(std(ENDED_TOKEN_AGE_MAX) + SECOND);
+    bench.clock.advance(std(TOKEN_RETENTION) + SECOND);
     service.sweep_tokens().await.unwrap();
     for id in &peerings {
         let left = rows(&service, &key::tokens(id)).await;

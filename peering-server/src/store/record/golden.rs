@@ -59,6 +59,9 @@ const ORIGIN_LINES: &str = include_str!("../../../../tests/data/store/origins/re
 /// What was added with access control.
 const ACL_LINES: &str = include_str!("../../../../tests/data/store/acl/records.jsonl");
 
+/// What was added when tokens came to be listed.
+const LISTED_LINES: &str = include_str!("../../../../tests/data/store/issued/records.jsonl");
+
 type Reads = Box<dyn Fn(&[u8]) -> bool>;
 
 /// A line for a record, and whether the kept line reads as this record.
@@ -141,18 +144,43 @@ fn tokens() -> Vec<Sample> {
     let issued = |expires, end: fn(&mut TokenLife)| {
         let mut life = TokenLife::issue(token(1), at(0), expires);
         end(&mut life);
-        sample("tokens/x/y", IssuedToken { peering: id(), secret: hash("establishment"), life, by: None })
+        sample("tokens/x/y", IssuedToken { peering: id(), name: None, secret: hash("establishment"), life, by: None })
     };
+    // The first release did not keep when a token that was revoked had been redeemed.
+    let redeemed_once = r#"{"id":"00000000-0000-0000-0000-000000000001","created":"2026-01-01T00:00:00Z","expires":null,"end":{"end":"revoked","at":"2026-01-01T00:00:02Z","reason":"peering_deleted","was_redeemed":true}}"#;
+    let redeemed_once: TokenLife = serde_json::from_str(redeemed_once).unwrap();
     vec![
         issued(None, |_| {}),
         issued(Some(at(3_600)), |life| life.redeem(at(1), from())),
         issued(None, |life| life.redeem(at(1), None)),
         issued(None, |life| life.supersede(at(1), token(2))),
         issued(None, |life| life.revoke(at(1), RevokeReason::Operator)),
-        issued(None, |life| {
-            life.redeem(at(1), None);
-            life.revoke(at(2), RevokeReason::PeeringDeleted);
+        sample(
+            "tokens/x/y",
+            IssuedToken { peering: id(), name: None, secret: hash("establishment"), life: redeemed_once, by: None },
+        ),
+    ]
+}
+
+/// What came with the listing of tokens: their names, and what became of them in more detail.
+fn listed() -> Vec<Sample> {
+    let issued = |end: fn(&mut TokenLife)| {
+        let mut life = TokenLife::issue(token(1), at(0), None);
+        end(&mut life);
+        sample(
+            "tokens/x/y",
+            IssuedToken { peering: id(), name: Some(name()), secret: hash("establishment"), life, by: Some(uuid(5)) },
+        )
+    };
+    let what = What::TokenRevoked { token: token(1), reason: RevokeReason::Restored };
+    vec![
+        issued(|_| {}),
+        issued(|life| life.revoke(at(1), RevokeReason::Restored)),
+        issued(|life| {
+            life.redeem(at(1), from());
+            life.revoke(at(2), RevokeReason::Operator);
         }),
+        sample("outbox/x", Event { at: at(0), peering: id(), name: name(), what, origin: Origin::default() }),
     ]
 }
 
@@ -265,7 +293,7 @@ fn origins() -> Vec<Sample> {
     let over_tcp = Origin { actor: Some(uuid(5)), source: from(), user: None };
     let over_a_socket = Origin { actor: None, source: None, user: Some(1_000) };
     let life = TokenLife::issue(token(1), at(0), None);
-    let issued = IssuedToken { peering: id(), secret: hash("establishment"), life, by: Some(uuid(5)) };
+    let issued = IssuedToken { peering: id(), name: None, secret: hash("establishment"), life, by: Some(uuid(5)) };
     let acl = AclChange::TokenCreated { accessor: uuid(3) };
     vec![
         sample("tokens/x/y", issued),
@@ -301,6 +329,7 @@ fn every_kept_record_reads_as_it_did_and_is_written_as_it_was() {
     check(first.into_iter().flatten().collect(), LINES);
     check(acl(), ACL_LINES);
     check(origins(), ORIGIN_LINES);
+    check(listed(), LISTED_LINES);
 }
 
 fn check(samples: Vec<Sample>, lines: &str) {

@@ -123,3 +123,29 @@ async fn without_access_control_tokens_are_not_looked_at_and_their_endpoints_say
         cluster.http().ask(method, path).await.refuses(401, "ACL support disabled");
     }
 }
+
+#[tokio::test]
+async fn issued_tokens_are_seen_by_readers_revoked_by_writers_and_name_who_asked_for_them() {
+    let guarded = Guarded::start().await;
+    let reader = guarded.token_with("reader", "peering = \"read\"").await;
+    let writer = guarded.token_with("writer", "peering = \"write\"").await;
+    let (reader, accessor) = ((text(&reader, "SecretID"), text(&reader, "AccessorID")), text(&writer, "AccessorID"));
+    let writer = text(&writer, "SecretID");
+    accepted(&guarded.ask(Method::POST, TOKEN, writer, BODY).await);
+
+    let listed = accepted(&guarded.ask(Method::GET, "/v1/peering-tokens", reader.0, "").await);
+    assert_eq!(listed[0]["CreatedBy"], accessor);
+    let path = format!("/v1/peering-tokens/{}", text(&listed[0], "TokenID"));
+    assert_eq!(accepted(&guarded.ask(Method::GET, &path, reader.0, "").await), listed[0]);
+    let anonymous_read = ANONYMOUS_MAY_NOT.replace("peering:write", "peering:read");
+    for path in ["/v1/peering-tokens", &path] {
+        refused(&guarded.ask(Method::GET, path, "", "").await, 403, &anonymous_read);
+    }
+    let denied = format!("Permission denied: token with AccessorID '{}' lacks permission 'peering:write'", reader.1);
+    refused(&guarded.ask(Method::DELETE, &path, "", "").await, 403, ANONYMOUS_MAY_NOT);
+    refused(&guarded.ask(Method::DELETE, &path, reader.0, "").await, 403, &denied);
+    let again = accepted(&guarded.ask(Method::GET, &path, reader.0, "").await);
+    assert_eq!(again["State"], "unused", "what was refused changed nothing");
+    assert_eq!(guarded.ask(Method::DELETE, &path, writer, "").await.status, 200);
+    assert_eq!(accepted(&guarded.ask(Method::GET, &path, reader.0, "").await)["State"], "revoked");
+}

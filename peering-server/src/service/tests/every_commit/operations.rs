@@ -6,11 +6,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use peering_core::address::ServerAddress;
 use peering_core::id::{PeeringId, TokenId};
-use peering_core::life::RevokeReason;
+use peering_core::life::TokenState;
 use peering_core::peering::{Peering, Stored};
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
-use peering_core::secrets::Command;
 use peering_core::token::{PeeringToken, UnverifiedToken};
 use peering_core::transition::Origin;
 use peering_core::trust::TrustBundle;
@@ -19,7 +18,8 @@ use uuid::Uuid;
 
 use super::super::bench::{Operate, refusal};
 use super::stage::{Side, Stage};
-use crate::bounds::ENDED_TOKEN_AGE_MAX;
+use crate::bounds::TOKEN_RETENTION;
+use crate::service::issued::TokenFilter;
 use crate::service::peerings::TokenRequest;
 use crate::service::secrets::OpenError;
 use crate::service::trust_bundles::ToldBy;
@@ -159,7 +159,7 @@ impl Act {
                     acceptor.token(PEER).await.unwrap();
                 }
                 act.token = Some(acceptor.token(PEER).await.unwrap());
-                stage.acceptor_clock.advance((ENDED_TOKEN_AGE_MAX + SignedDuration::from_secs(1)).try_into().unwrap());
+                stage.acceptor_clock.advance((TOKEN_RETENTION + SignedDuration::from_secs(1)).try_into().unwrap());
             }
             _ => act.connect(stage).await,
         }
@@ -218,8 +218,7 @@ impl Act {
             }
             RevokeUnused | RevokePending => {
                 let token = TokenId::parse(self.token().token_id.as_deref().unwrap()).unwrap();
-                let revoke = Command::RevokeToken { token, reason: RevokeReason::Operator };
-                acceptor.transact(self.id.unwrap(), Origin::default(), |_| Ok(revoke.clone())).await?;
+                acceptor.revoke_token(token, Origin::default()).await?;
             }
             DeleteAccepted => acceptor.delete_peering(PEER, Origin::default()).await?,
             DeleteDialed => dialer.delete_peering(PEER, Origin::default()).await?,
@@ -292,8 +291,12 @@ impl Act {
             DeleteDialed => assert_eq!(state(dialed().await), Some(Stored::Deleting), "{place}"),
             FinishDeleteAccepted => {
                 assert_eq!(state(accepted().await), None, "{place}");
-                let tokens = acceptor.store.range(&key::tokens(&self.id.unwrap()), 10, None).await.unwrap();
-                assert_eq!(tokens.records, [], "{place}");
+                let pointers = acceptor.store.range("token-secrets/", 10, None).await.unwrap();
+                assert_eq!(pointers.records.len(), 2, "{place}: those of the bystander and of the unused token");
+                let listed = TokenFilter { peer: Some(PEER.to_owned()), ..TokenFilter::default() };
+                let listed = acceptor.list_issued(&listed).await.unwrap().value.tokens;
+                assert!(listed.iter().all(|view| view.state == TokenState::Redeemed && !view.is_revocable), "{place}");
+                assert_eq!(listed.len(), 1, "{place}");
                 let admitted =
                     acceptor.admit(&self.token().peer_id, self.secret.as_ref().unwrap(), RemoteInfo::default(), None);
                 let told = matches!(admitted.await, Err(OpenError::Ended { tell: true, .. }));
