@@ -1,17 +1,20 @@
 //! The composition root: the only file that wires store, authority, services and listeners, and shuts them down.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use peering_core::address::ServerAddress;
 use thiserror::Error;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
+use crate::audit::{AuditError, Auditor, Means, Trail};
 use crate::bounds::DRAIN_MAX;
 use crate::ca::{CaError, LeafKeeper, renew};
 use crate::causes::chain;
@@ -102,9 +105,15 @@ pub enum StartError {
         /// The directory.
         data_dir: PathBuf,
     },
+    /// The head of the audit trail cannot be read.
+    #[error("the head of the audit trail cannot be read")]
+    AuditHead(#[source] crate::service::ServiceError),
     /// The first management token cannot be made.
     #[error(transparent)]
     ManagementToken(#[from] ManagementTokenError),
+    /// The audit trail cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A listener cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -126,7 +135,10 @@ pub struct Server {
     stop_accepting: CancellationToken,
     stop_events: CancellationToken,
     tasks: JoinSet<()>,
-    events: tokio::task::JoinHandle<()>,
+    /// Those who read events: the log and the audit trail.
+    events: JoinSet<()>,
+    /// Has the audit trail look whether its file was moved away.
+    look: Arc<Notify>,
     store: OpenStore,
     /// A server that is dropped instead of being shut down stops all the same.
     _stops: [DropGuard; 2],
@@ -163,11 +175,18 @@ pub struct Sources {
     pub entropy: Arc<dyn Entropy>,
     /// Looks up the hosts of peers.
     pub resolver: Arc<dyn Resolve>,
+    /// Standard output, for an audit trail that goes there.
+    pub stdout: Arc<Mutex<dyn Write + Send>>,
 }
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), resolver: Arc::new(SystemResolver) }
+        Self {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            resolver: Arc::new(SystemResolver),
+            stdout: Arc::new(Mutex::new(std::io::stdout())),
+        }
     }
 }
 
@@ -202,7 +221,7 @@ impl Server {
     }
 
     async fn start_over(store: OpenStore, config: Config, sources: Sources) -> Result<Self, StartError> {
-        let Sources { clock, entropy, resolver } = sources;
+        let Sources { clock, entropy, resolver, stdout } = sources;
         let keyring = open_keyring(&config.store, &store, &entropy).await?;
         let shared_store = store.shared();
         let cluster =
@@ -237,7 +256,7 @@ impl Server {
             allow_plaintext: config.allow_plaintext,
             streams: Arc::clone(&board) as Arc<dyn crate::service::status::StreamStatus>,
             exchange: Arc::new(GrpcExchange { dialer: dialer.clone(), clock: Arc::clone(&clock) }),
-            outbox: Arc::new(Outbox::default()),
+            outbox: Arc::new(if config.audit.is_on() { Outbox::audited() } else { Outbox::default() }),
         });
         let access = Access { mode: config.acl, node: config.node_name.clone() };
         let service = Arc::new(service.with_access(access));
@@ -255,11 +274,23 @@ impl Server {
             board,
             dialer: dialer.clone(),
             clock: Arc::clone(&clock),
-            entropy,
+            entropy: Arc::clone(&entropy),
         }));
 
         let stop_accepting = CancellationToken::new();
         let stop_events = CancellationToken::new();
+        let look = Arc::new(Notify::new());
+        let mut events = JoinSet::new();
+        if config.audit.is_on() {
+            let node = config.node_name.clone();
+            let stdout = config.audit.stdout.then_some(stdout);
+            let means = Means { keyring: Arc::clone(&service.keyring), clock: Arc::clone(&clock), entropy, node, stdout };
+            let kept = service.stored_audit_head().await.map_err(StartError::AuditHead)?.map(|kept| kept.head);
+            let trail = Trail::open(means, config.audit.file.clone(), kept)?;
+            let is_new_store = matches!(store, OpenStore::Memory(_));
+            let (service, look, stop) = (Arc::clone(&service), Arc::clone(&look), stop_events.clone());
+            events.spawn(Auditor::new(service, trail, is_new_store, look, stop).run());
+        }
         let addresses = http_listeners.iter().map(Listener::address).collect();
         let mut tasks = JoinSet::new();
         let edge = streams.edge();
@@ -279,7 +310,7 @@ impl Server {
         let (told, stop_telling) = (Arc::clone(&service), stop_accepting.clone());
         tasks.spawn(async move { told.follow_changes(stop_telling).await });
         tasks.spawn(tidy_metrics(Arc::clone(&service), stop_accepting.clone()));
-        let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
+        events.spawn(follow_events(Arc::clone(&service), stop_events.clone()));
         streams.start();
         let _stops = [stop_accepting.clone().drop_guard(), stop_events.clone().drop_guard()];
         Ok(Self {
@@ -295,6 +326,7 @@ impl Server {
             stop_events,
             tasks,
             events,
+            look,
             store,
             _stops,
         })
@@ -319,7 +351,7 @@ impl Server {
     }
 
     /// Takes on what may change while the server runs: the certificate of the HTTP API, `http_max_connections` and
-    /// `dial_deny`. Connections that are open stay, with the certificate that they were shown. Returns the settings that
+    /// `dial_deny`; and looks whether the audit log was moved away. Connections that are open stay, with the certificate that they were shown. Returns the settings that
     /// differ too and need a restart.
     ///
     /// # Errors
@@ -330,6 +362,7 @@ impl Server {
         }
         self.connections.set(new.http_max_connections);
         self.dialer.set_policy(DialPolicy::new(new.dial_deny.clone()));
+        self.look.notify_one();
         Ok(self.config.needs_restart(new))
     }
 
@@ -343,10 +376,16 @@ impl Server {
             self.tasks.abort_all();
         }
         self.stop_events.cancel();
-        match timeout(DRAIN_MAX, &mut self.events).await {
-            Ok(Ok(())) => {}
-            Ok(Err(cause)) => error!(cause = chain(&cause), "the log of events ended badly"),
-            Err(_) => warn!("events were still being logged after {} s; the next start goes on", DRAIN_MAX.as_secs()),
+        let told = async {
+            while let Some(ended) = self.events.join_next().await {
+                if let Err(cause) = ended {
+                    error!(cause = chain(&cause), "the log of events ended badly");
+                }
+            }
+        };
+        if timeout(DRAIN_MAX, told).await.is_err() {
+            warn!("events were still being told after {} s; the next start goes on", DRAIN_MAX.as_secs());
+            self.events.abort_all();
         }
         self.store.close().await;
     }

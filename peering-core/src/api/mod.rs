@@ -1,5 +1,6 @@
 //! JSON shapes of the HTTP API, shared by server and command line, in Consul's field names.
 
 pub mod acl;
+pub mod audit;
 pub mod body;
 pub mod v1;

@@ -10,12 +10,16 @@ use uuid::Uuid;
 use crate::acl::{AclChange, AclEvent};
 use crate::id::{PeeringId, TokenId};
 use crate::life::RevokeReason;
-use crate::transition::{Event, What};
+use crate::transition::{Event, Origin, What};
 
 /// Names of events that are not those of a peering, an ACL token or a policy.
 pub mod event {
     /// The first line of a trail.
     pub const TRAIL_BEGUN: &str = "trail_begun";
+    /// A server begins to write, again or for the first time.
+    pub const STARTED: &str = "started";
+    /// An event that this release cannot read.
+    pub const UNREADABLE: &str = "unreadable";
     /// Half a line, left by a crash, was cut off before this one.
     pub const RECOVERED: &str = "recovered";
     /// A secret or a token was refused, perhaps many times.
@@ -71,6 +75,9 @@ pub struct Entry {
     /// Address of whoever asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<IpAddr>,
+    /// User of this machine who asked for it over a unix socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
     /// Why, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cow<'static, str>>,
@@ -139,6 +146,7 @@ impl Entry {
             peer: None,
             actor: None,
             source: None,
+            user: None,
             cause: None,
             count: None,
             first: None,
@@ -157,6 +165,13 @@ impl Entry {
             revision: None,
             row: None,
         }
+    }
+
+    /// Says who asked for it.
+    #[must_use]
+    pub fn asked_by(self, origin: Origin) -> Self {
+        let Origin { actor, source, user } = origin;
+        Self { actor, source, user, ..self }
     }
 
     /// Says whether this is part of a token's story.
@@ -178,7 +193,7 @@ impl From<&Event> for Entry {
         let about = |name| Self {
             peering: Some(event.peering),
             peer: Some(event.name.as_str().to_owned()),
-            ..Self::new(event.at, name)
+            ..Self::new(event.at, name).asked_by(event.origin)
         };
         match &event.what {
             What::TokenGenerated { token, expires } => {
@@ -195,7 +210,7 @@ impl From<&Event> for Entry {
                 let cause = Some(Cow::Borrowed(reason_word(*reason)));
                 Self { token: Some(*token), cause, ..about("token_revoked") }
             }
-            What::StreamSecretPromoted => about("stream_secret_promoted"),
+            What::StreamSecretPromoted { token } => Self { token: *token, ..about("stream_secret_promoted") },
             What::TrustDomainChanged { from, to } => Self {
                 trust_domain_before: Some(from.clone()),
                 trust_domain: Some(to.clone()),
@@ -216,13 +231,12 @@ impl From<&Event> for Entry {
 
 impl From<&AclEvent> for Entry {
     fn from(event: &AclEvent) -> Self {
-        let of_token =
-            |name, accessor| Self { acl_token: Some(accessor), actor: event.by, ..Self::new(event.at, name) };
+        let begun = |name| Self::new(event.at, name).asked_by(event.origin);
+        let of_token = |name, accessor| Self { acl_token: Some(accessor), ..begun(name) };
         let of_policy = |name, id, policy: &String| Self {
             acl_policy: Some(id),
             acl_policy_name: Some(policy.clone()),
-            actor: event.by,
-            ..Self::new(event.at, name)
+            ..begun(name)
         };
         match &event.acl {
             AclChange::ManagementTokenMade { accessor } => of_token("acl_management_token_made", *accessor),

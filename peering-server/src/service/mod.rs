@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod acl;
+pub mod audit;
 pub mod changes;
 mod cleanup;
 pub mod cluster;
@@ -15,7 +16,7 @@ pub mod establish;
 pub mod outbox;
 pub mod peerings;
 mod records;
-mod refusals;
+pub(crate) mod refusals;
 pub mod roots;
 pub mod secrets;
 pub mod status;
@@ -42,7 +43,7 @@ use cluster::Cluster;
 pub use error::ServiceError;
 use establish::ExchangeClient;
 use outbox::Outbox;
-use refusals::Refusals;
+use refusals::{Refusals, Tallies};
 use status::StreamStatus;
 
 /// Everything that a service works with; cheap to clone behind an [`Arc`].
@@ -62,6 +63,8 @@ pub struct Service {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) deletions: AtomicUsize,
     pub(crate) refusals: Refusals,
+    /// Refusals that the audit trail is to tell, if there is one.
+    pub(crate) tallies: Tallies,
     pub(crate) metrics: Metrics,
 }
 
@@ -112,6 +115,7 @@ impl Service {
             outbox,
             deletions: AtomicUsize::new(0),
             refusals: Refusals::default(),
+            tallies: Tallies::default(),
         }
     }
 

@@ -166,7 +166,7 @@ fn events() -> Vec<Sample> {
         What::TokenRedeemed { token: one, from: from() },
         What::TokenRedeemed { token: one, from: None },
         What::TokenRevoked { token: one, reason: RevokeReason::Operator },
-        What::StreamSecretPromoted,
+        What::StreamSecretPromoted { token: None },
         What::TrustDomainChanged { from: domain("a.consul"), to: domain("b.consul") },
         What::EstablishBegun,
         What::Established,
