@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    acl, completion, delete, establish, exported_services, generate_token, inspect, list, man, read, version,
+    acl, audit, completion, delete, establish, exported_services, generate_token, inspect, list, man, read, version,
 };
 #[cfg(feature = "server")]
 use crate::commands::{quickstart, server};
@@ -71,6 +71,7 @@ pub(crate) enum Verb {
     #[command(name = "exported-services")]
     ExportedServices(exported_services::ExportedServices),
     Acl(acl::Acl),
+    Audit(audit::AuditGroup),
     Completion(completion::Completion),
     Man(man::Man),
     Inspect(inspect::Inspect),

@@ -1,6 +1,7 @@
 //! The verbs, one file each: its flags, its call, what it prints.
 
 pub(crate) mod acl;
+pub(crate) mod audit;
 pub(crate) mod completion;
 pub(crate) mod delete;
 pub(crate) mod error;

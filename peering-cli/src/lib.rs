@@ -147,6 +147,7 @@ fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
         Verb::Delete(verb) => verb.run(world),
         Verb::ExportedServices(verb) => verb.run(world),
         Verb::Acl(group) => group.run(world),
+        Verb::Audit(group) => group.run(world),
         Verb::Inspect(verb) => verb.run(world),
         Verb::Completion(verb) => verb.run(world),
         Verb::Man(verb) => verb.run(world),
@@ -169,7 +170,7 @@ fn finish(outcome: Result<(), CommandError>, world: &mut World<'_>) -> Exit {
         Err(CommandError::Output(OutputError::Closed)) => Exit::Failure,
         Err(error) => {
             world.output.message(&error.to_string());
-            Exit::Failure
+            error.exit()
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -15,6 +15,8 @@ use super::place::Place;
 
 /// Longest line that is read: ours stay well below 4 KiB, and a file may be anything.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
+/// Longest time between a line and the checkpoint that covers it: twice what a server takes.
+const UNSIGNED_MAX: SignedDuration = SignedDuration::from_secs(120);
 /// Most faults that are kept; more are counted. One edited line makes one or two.
 const FAULTS_MAX: usize = 100;
 
@@ -121,6 +123,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// Says whether lines wait for a signature for longer than a server at work lets them wait: checkpoints were removed, or
+    /// the server could not write for a while and has just caught up.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        let waits = self.unsigned_since.zip(self.last).map(|(since, last)| last.time.duration_since(since));
+        self.vouched.is_some() && waits.is_some_and(|waits| waits > UNSIGNED_MAX)
+    }
+
     /// Says whether nothing is wrong.
     #[must_use]
     pub fn is_whole(&self) -> bool {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `error` | why the trail cannot be opened or written |
 //! | `file` | the file: opened with care, appended to, cut back after half a line |
+//! | `stored` | the head of a trail in the store of a server that is not running |
 //! | `tail` | the lines of a file, from the last one back |
 //! | `trail` | which line comes next: chain, checkpoints, rotation |
 //! | `task` | follows the outbox, and signs every minute |
@@ -15,12 +16,14 @@
 
 mod error;
 mod file;
+mod stored;
 mod tail;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trail;
 
 pub use error::AuditError;
+pub use stored::{StoredHeadError, stored_head};
 pub(crate) use task::Auditor;
 pub(crate) use trail::{Means, Trail};

@@ -16,12 +16,14 @@ pub(crate) struct Follower<'a> {
     service: &'a Service,
     consumer: Consumer,
     watch: Option<Box<dyn Watch>>,
+    /// Whether the last rows had waited in the store.
+    is_catching_up: bool,
 }
 
 impl Service {
     /// Follows the outbox for a consumer, from where it was when it last noted rows as seen.
     pub(crate) const fn follow_outbox(&self, consumer: Consumer) -> Follower<'_> {
-        Follower { service: self, consumer, watch: None }
+        Follower { service: self, consumer, watch: None, is_catching_up: false }
     }
 }
 
@@ -37,6 +39,7 @@ impl Follower<'_> {
                 if unread.is_empty() {
                     continue;
                 }
+                self.is_catching_up = true;
                 return Ok(Some(unread));
             };
             match watch.next().await {
@@ -47,6 +50,7 @@ impl Follower<'_> {
                     };
                     let rows: Vec<Record> = changes.into_iter().filter_map(put).collect();
                     if !rows.is_empty() {
+                        self.is_catching_up = false;
                         return Ok(Some(rows));
                     }
                 }
@@ -64,6 +68,11 @@ impl Follower<'_> {
         self.watch = None;
         let unread = self.catch_up().await?;
         Ok(Some(unread).filter(|unread| !unread.is_empty()))
+    }
+
+    /// Says whether the last rows had waited in the store, perhaps many of them.
+    pub(super) const fn is_catching_up(&self) -> bool {
+        self.is_catching_up
     }
 
     /// Notes rows that came from here as seen: they may be removed once every other consumer has seen them too.

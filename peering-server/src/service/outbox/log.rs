@@ -28,7 +28,7 @@ impl Service {
             rows.iter().for_each(log_row);
             follower.seen(rows);
             // A backlog goes at once, or it would wait for as many changes; a few rows ride along with the next one.
-            if self.outbox.has_a_backlog() {
+            if follower.is_catching_up() && self.outbox.has_a_backlog() {
                 self.flush_outbox().await?;
             }
         }

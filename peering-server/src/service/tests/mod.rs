@@ -6,6 +6,7 @@ mod every_commit;
 
 mod access;
 mod admitting;
+mod auditing;
 mod bounds;
 mod losing_answers;
 mod model;
