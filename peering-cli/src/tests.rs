@@ -1,6 +1,7 @@
 //! The whole program against canned servers: what it sends, what it prints, how it exits.
 
 mod acl;
+mod audit;
 mod completion;
 mod flags;
 mod inspect;

@@ -5,7 +5,7 @@ use peering_core::transition::{Event, What};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::Consumer;
+use super::{Consumer, Follower};
 use crate::causes::chain;
 use crate::logs::PEERING;
 use crate::service::{Service, ServiceError};
@@ -25,15 +25,23 @@ impl Service {
                 () = stop.cancelled() => break,
             };
             let Some(rows) = rows else { break };
-            rows.iter().for_each(log_row);
-            follower.seen(rows);
+            log_rows(rows, &follower);
             // A backlog goes at once, or it would wait for as many changes; a few rows ride along with the next one.
             if follower.is_catching_up() && self.outbox.has_a_backlog() {
                 self.flush_outbox().await?;
             }
         }
+        // What was committed before the stop.
+        if let Some(rows) = follower.next_at_once().await? {
+            log_rows(rows, &follower);
+        }
         self.flush_outbox().await
     }
+}
+
+fn log_rows(rows: Vec<Record>, follower: &Follower<'_>) {
+    rows.iter().for_each(log_row);
+    follower.seen(rows);
 }
 
 fn log_row(row: &Record) {
