@@ -17,7 +17,8 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    acl, completion, delete, establish, exported_services, generate_token, inspect, issued, list, man, read, version,
+    acl, audit, completion, delete, establish, exported_services, generate_token, inspect, issued, list, man, read,
+    version,
 };
 #[cfg(feature = "server")]
 use crate::commands::{backup, keyring, quickstart, server};
@@ -76,6 +77,7 @@ pub(crate) enum Verb {
     #[command(name = "exported-services")]
     ExportedServices(exported_services::ExportedServices),
     Acl(acl::Acl),
+    Audit(audit::AuditGroup),
     Issued(issued::IssuedGroup),
     Completion(completion::Completion),
     Man(man::Man),

@@ -4,6 +4,7 @@
 
 pub(crate) mod acl;
 pub(crate) mod address;
+mod audit;
 mod connection;
 pub(crate) mod error;
 pub(crate) mod go_io;

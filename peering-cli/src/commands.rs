@@ -1,6 +1,7 @@
 //! The verbs, one file each: its flags, its call, what it prints.
 
 pub(crate) mod acl;
+pub(crate) mod audit;
 #[cfg(feature = "server")]
 pub(crate) mod backup;
 pub(crate) mod completion;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// How a run of the program ended.
 ///
 /// # Shape
-/// The codes are those of Consul's command line.
+/// The codes are those of Consul's command line, and more that single verbs have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
@@ -13,6 +13,10 @@ pub enum Exit {
     Success,
     /// 1: refused, failed, or the flags were wrong; also when the reader of standard output went away.
     Failure,
+    /// 4: nothing is wrong with an audit trail, and no key vouches for it.
+    Unvouched,
+    /// 5: an audit trail is not as it was written.
+    Changed,
     /// 127: no command was named, or the first word is none.
     UnknownCommand,
 }
@@ -24,6 +28,8 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Failure => 1,
+            Self::Unvouched => 4,
+            Self::Changed => 5,
             Self::UnknownCommand => 127,
         }
     }

@@ -149,6 +149,7 @@ fn dispatch(verb: Verb, world: &mut World<'_>) -> Result<(), CommandError> {
         Verb::Delete(verb) => verb.run(world),
         Verb::ExportedServices(verb) => verb.run(world),
         Verb::Acl(group) => group.run(world),
+        Verb::Audit(group) => group.run(world),
         Verb::Issued(group) => group.run(world),
         Verb::Inspect(verb) => verb.run(world),
         Verb::Completion(verb) => verb.run(world),
@@ -176,7 +177,7 @@ fn finish(outcome: Result<(), CommandError>, world: &mut World<'_>) -> Exit {
         Err(CommandError::Output(OutputError::Closed)) => Exit::Failure,
         Err(error) => {
             world.output.message(&error.to_string());
-            Exit::Failure
+            error.exit()
         }
     }
 }

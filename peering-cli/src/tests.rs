@@ -1,6 +1,7 @@
 //! The whole program against canned servers: what it sends, what it prints, how it exits.
 
 mod acl;
+mod audit;
 #[cfg(feature = "server")]
 mod backup;
 mod completion;

@@ -13,11 +13,12 @@
 //!
 //! The rooms, in the order in which they may use each other (a room uses those above it):
 //! [`foreign`], [`id`], [`name`], [`duration`], [`meta`], [`address`], [`secret`], [`remote`], [`gojson`], [`trust`],
-//! [`acl`], [`token`], [`life`], [`peering`], [`transition`], [`secrets`], [`peerstream`], [`config_entry`], [`api`].
+//! [`acl`], [`token`], [`life`], [`peering`], [`transition`], [`audit`], [`secrets`], [`peerstream`], [`config_entry`], [`api`].
 
 pub mod acl;
 pub mod address;
 pub mod api;
+pub mod audit;
 pub mod config_entry;
 pub mod duration;
 pub mod foreign;

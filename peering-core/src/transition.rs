@@ -124,7 +124,11 @@ pub enum What {
         reason: RevokeReason,
     },
     /// A pending stream secret was used for the first time and is now the active one.
-    StreamSecretPromoted,
+    StreamSecretPromoted {
+        /// The token that it came from; not known of older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenId>,
+    },
     /// After a promotion the peer turned out to have another trust domain than before. Worth a warning.
     TrustDomainChanged {
         /// The domain before.

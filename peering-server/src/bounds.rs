@@ -137,6 +137,15 @@ pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
 pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
 /// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
 pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
+/// Least time between two batches of lines in the audit trail, each of which waits for the disk: nothing is lost
+/// meanwhile, since the events are in the store.
+pub const AUDIT_BATCH_PAUSE: Duration = Duration::from_millis(100);
+/// Most events in one batch of lines: about a megabyte.
+pub const AUDIT_BATCH_ROWS_MAX: usize = 2_048;
+/// Time after which what is not signed in the audit trail is.
+pub const AUDIT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+/// Pause before the audit trail is written again after it could not be.
+pub const AUDIT_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
 pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 /// Most tombstones kept, the newest.

@@ -18,9 +18,10 @@
 //! ```
 //!
 //! The rooms, from the outside in: [`server`] wires everything; [`config`] checks settings; `http` and `peerstream`
-//! are the edges; [`service`] is what the product does; [`store`] is where facts live; [`keyring`], [`ca`], [`tls`],
+//! are the edges; [`service`] is what the product does; [`store`] is where facts live; [`audit`] tells what happened; [`keyring`], [`ca`], [`tls`],
 //! [`listen`], [`dial`] and [`metrics`] are what those stand on.
 
+pub mod audit;
 pub mod bounds;
 pub mod ca;
 pub mod causes;

@@ -1,17 +1,20 @@
 //! The composition root: the only file that wires store, authority, services and listeners, and shuts them down.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use peering_core::address::ServerAddress;
 use thiserror::Error;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
+use crate::audit::{AuditError, Auditor, Means, Trail};
 use crate::bounds::DRAIN_MAX;
 use crate::ca::{CaError, LeafKeeper, renew};
 use crate::causes::chain;
@@ -102,12 +105,18 @@ pub enum StartError {
         /// The directory.
         data_dir: PathBuf,
     },
+    /// The head of the audit trail cannot be read.
+    #[error("the head of the audit trail cannot be read")]
+    AuditHead(#[source] crate::service::ServiceError),
     /// The first management token cannot be made.
     #[error(transparent)]
     ManagementToken(#[from] ManagementTokenError),
     /// Not every unredeemed token of a restored store was voided; nobody was served.
     #[error("the unredeemed tokens of the restored store could not all be voided; start again with -after-restore")]
     AfterRestore(#[source] ServiceError),
+    /// The audit trail cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A listener cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -129,7 +138,10 @@ pub struct Server {
     stop_accepting: CancellationToken,
     stop_events: CancellationToken,
     tasks: JoinSet<()>,
-    events: tokio::task::JoinHandle<()>,
+    /// Those who read events: the log and the audit trail.
+    events: JoinSet<()>,
+    /// Has the audit trail look whether its file was moved away.
+    look: Arc<Notify>,
     store: OpenStore,
     voided: Option<usize>,
     /// A server that is dropped instead of being shut down stops all the same.
@@ -167,11 +179,18 @@ pub struct Sources {
     pub entropy: Arc<dyn Entropy>,
     /// Looks up the hosts of peers.
     pub resolver: Arc<dyn Resolve>,
+    /// Standard output, for an audit trail that goes there.
+    pub stdout: Arc<Mutex<dyn Write + Send>>,
 }
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), resolver: Arc::new(SystemResolver) }
+        Self {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            resolver: Arc::new(SystemResolver),
+            stdout: Arc::new(Mutex::new(std::io::stdout())),
+        }
     }
 }
 
@@ -206,7 +225,7 @@ impl Server {
     }
 
     async fn start_over(store: OpenStore, config: Config, sources: Sources) -> Result<Self, StartError> {
-        let Sources { clock, entropy, resolver } = sources;
+        let Sources { clock, entropy, resolver, stdout } = sources;
         let keyring = open_keyring(&config.store, &store, &entropy).await?;
         let shared_store = store.shared();
         let cluster =
@@ -230,7 +249,7 @@ impl Server {
             allow_plaintext: config.allow_plaintext,
             streams: Arc::clone(&board) as Arc<dyn crate::service::status::StreamStatus>,
             exchange: Arc::new(GrpcExchange { dialer: dialer.clone(), clock: Arc::clone(&clock) }),
-            outbox: Arc::new(Outbox::default()),
+            outbox: Arc::new(if config.audit.is_on() { Outbox::audited() } else { Outbox::default() }),
         });
         service.set_token_policy(config.tokens);
         let voided = match config.after_restore {
@@ -271,11 +290,24 @@ impl Server {
             board,
             dialer: dialer.clone(),
             clock: Arc::clone(&clock),
-            entropy,
+            entropy: Arc::clone(&entropy),
         }));
 
         let stop_accepting = CancellationToken::new();
         let stop_events = CancellationToken::new();
+        let look = Arc::new(Notify::new());
+        let mut events = JoinSet::new();
+        if config.audit.is_on() {
+            let node = config.node_name.clone();
+            let stdout = config.audit.stdout.then_some(stdout);
+            let means =
+                Means { keyring: Arc::clone(&service.keyring), clock: Arc::clone(&clock), entropy, node, stdout };
+            let kept = service.stored_audit_head().await.map_err(StartError::AuditHead)?.map(|kept| kept.head);
+            let trail = Trail::open(means, config.audit.file.clone(), kept)?;
+            let is_new_store = matches!(store, OpenStore::Memory(_));
+            let (service, look, stop) = (Arc::clone(&service), Arc::clone(&look), stop_events.clone());
+            events.spawn(Auditor::new(service, trail, is_new_store, look, stop).run());
+        }
         let addresses = http_listeners.iter().map(Listener::address).collect();
         let mut tasks = JoinSet::new();
         let edge = streams.edge();
@@ -295,7 +327,7 @@ impl Server {
         let (told, stop_telling) = (Arc::clone(&service), stop_accepting.clone());
         tasks.spawn(async move { told.follow_changes(stop_telling).await });
         tasks.spawn(tidy_metrics(Arc::clone(&service), stop_accepting.clone()));
-        let events = tokio::spawn(follow_events(Arc::clone(&service), stop_events.clone()));
+        events.spawn(follow_events(Arc::clone(&service), stop_events.clone()));
         streams.start();
         let _stops = [stop_accepting.clone().drop_guard(), stop_events.clone().drop_guard()];
         Ok(Self {
@@ -311,6 +343,7 @@ impl Server {
             stop_events,
             tasks,
             events,
+            look,
             store,
             voided,
             _stops,
@@ -342,7 +375,8 @@ impl Server {
     }
 
     /// Takes on what may change while the server runs: the certificate of the HTTP API, `http_max_connections`,
-    /// `dial_deny`, and how long tokens live and are kept. Connections that are open stay, with the certificate that they were shown. Returns the settings that
+    /// `dial_deny`, and how long tokens live and are kept; and looks whether the audit log was moved away. Connections
+    /// that are open stay, with the certificate that they were shown. Returns the settings that
     /// differ too and need a restart.
     ///
     /// # Errors
@@ -354,6 +388,7 @@ impl Server {
         self.connections.set(new.http_max_connections);
         self.service.set_token_policy(new.tokens);
         self.dialer.set_policy(DialPolicy::new(new.dial_deny.clone()));
+        self.look.notify_one();
         Ok(self.config.needs_restart(new))
     }
 
@@ -367,10 +402,16 @@ impl Server {
             self.tasks.abort_all();
         }
         self.stop_events.cancel();
-        match timeout(DRAIN_MAX, &mut self.events).await {
-            Ok(Ok(())) => {}
-            Ok(Err(cause)) => error!(cause = chain(&cause), "the log of events ended badly"),
-            Err(_) => warn!("events were still being logged after {} s; the next start goes on", DRAIN_MAX.as_secs()),
+        let told = async {
+            while let Some(ended) = self.events.join_next().await {
+                if let Err(cause) = ended {
+                    error!(cause = chain(&cause), "the log of events ended badly");
+                }
+            }
+        };
+        if timeout(DRAIN_MAX, told).await.is_err() {
+            warn!("events were still being told after {} s; the next start goes on", DRAIN_MAX.as_secs());
+            self.events.abort_all();
         }
         self.store.close().await;
     }

@@ -24,22 +24,25 @@ const CONNECTIONS: usize = 64;
 pub(crate) async fn measure(sizes: &Sizes) -> Result<Vec<Figure>> {
     let many = transactions_of_generate(sizes.generated).await?;
     let few = &many[..sizes.generated_alone];
-    let mut samples: [Vec<f64>; 5] = Default::default();
+    let mut samples: [Vec<f64>; 6] = Default::default();
     for _ in 0..sizes.rounds {
         let directory = private_directory();
-        let mut server = start_server(directory.path()).await?;
+        let mut server = start_server(directory.path(), &[]).await?;
+        let mut silent = start_server(&directory.path().join("silent"), &["-audit-log", "off"]).await?;
         let address = http_address(&server)?;
         let nothing = Running::start(Role::BareHttp, [""; 0], &directory.path().join("bare.log")).await?;
         let nothing_at: SocketAddr = nothing.line.rsplit(' ').next().context("no address")?.parse()?;
         // In turn, so that a machine that becomes slower slows both.
         samples[0].push(seconds(generate_over_many(address, sizes.generated)).await?);
+        samples[5].push(seconds(generate_over_many(http_address(&silent)?, sizes.generated)).await?);
+        silent.stop().await?;
         samples[1].push(seconds(commit_raw(many.clone(), GROUP)).await?);
         samples[2].push(seconds(generate_over_one(address, sizes.generated_alone)).await?);
         samples[3].push(seconds(commit_raw(few.to_vec(), 1)).await?);
         samples[4].push(seconds(ask_nothing(nothing_at, sizes.generated_alone)).await?);
         server.stop().await?;
     }
-    let [many_ours, many_raw, one_ours, one_raw, one_empty] = samples.map(median);
+    let [many_ours, many_raw, one_ours, one_raw, one_empty, many_silent] = samples.map(median);
     let each = |seconds: f64| seconds / sizes.generated_alone as f64;
     Ok(vec![
         Figure {
@@ -48,6 +51,13 @@ pub(crate) async fn measure(sizes: &Sizes) -> Result<Vec<Figure>> {
             limit: format!("{} (raw commits of the same rows, {GROUP} a group)", rate(many.len(), many_raw)),
             ratio: many_raw / many_ours,
             aim: Aim::AtLeast(0.5),
+        },
+        Figure {
+            what: "the same beside a server without an audit trail".to_owned(),
+            ours: rate(sizes.generated, many_ours),
+            limit: format!("{} (-audit-log off)", rate(sizes.generated, many_silent)),
+            ratio: many_silent / many_ours,
+            aim: Aim::AtLeast(0.9),
         },
         Figure {
             what: "the same, 1 connection".to_owned(),
@@ -59,14 +69,16 @@ pub(crate) async fn measure(sizes: &Sizes) -> Result<Vec<Figure>> {
     ])
 }
 
-/// Starts the product with a data directory, as an operator would.
-async fn start_server(directory: &Path) -> Result<Running> {
+/// Starts the product with a data directory, as an operator would: with an audit trail, unless more words say otherwise.
+async fn start_server(directory: &Path, more: &[&str]) -> Result<Running> {
+    std::fs::create_dir_all(directory)?;
     let data_dir = directory.join("data");
     #[rustfmt::skip]
     let words = [
         "server".as_ref(), "-acl".as_ref(), "off".as_ref(), "-data-dir".as_ref(), data_dir.as_os_str(),
         "-http-addr".as_ref(), "127.0.0.1:0".as_ref(), "-peer-addr".as_ref(), "127.0.0.1:0".as_ref(),
     ];
+    let words = words.into_iter().chain(more.iter().map(AsRef::as_ref));
     Running::start(Role::Product, words, &directory.join("server.log")).await
 }
 

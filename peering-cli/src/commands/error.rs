@@ -8,9 +8,11 @@ use crate::client::error::ClientError;
 use crate::client::go_io;
 use crate::client::settings::SettingsError;
 use crate::commands::acl::error::AclError;
+use crate::commands::audit::error::AuditError;
 use crate::commands::issued::error::IssuedError;
 use crate::commands::man::ManError;
 use crate::commands::wait::WaitError;
+use crate::exit::Exit;
 use crate::output::OutputError;
 use crate::output::escape::line;
 
@@ -116,6 +118,9 @@ pub(crate) enum CommandError {
     /// A verb of access control failed.
     #[error(transparent)]
     Acl(Box<AclError>),
+    /// A verb about the audit trail failed.
+    #[error(transparent)]
+    Audit(Box<AuditError>),
     /// A verb about issued tokens failed.
     #[error(transparent)]
     Issued(Box<IssuedError>),
@@ -167,6 +172,29 @@ pub(crate) enum CommandError {
     /// The result was not printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl CommandError {
+    /// Returns how the program ends.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Audit(error) => match **error {
+                AuditError::Unvouched => Exit::Unvouched,
+                AuditError::Changed => Exit::Changed,
+                _ => Exit::Failure,
+            },
+            _ => Exit::Failure,
+        }
+    }
+}
+
+impl From<AuditError> for CommandError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Output(error) => Self::Output(error),
+            error => Self::Audit(Box::new(error)),
+        }
+    }
 }
 
 impl From<AclError> for CommandError {

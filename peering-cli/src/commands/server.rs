@@ -1,14 +1,16 @@
 //! `peering server`: runs a server until it is told to stop.
 
 use std::error::Error;
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use clap::Args;
 use peering_server::config::env::{PREFIX, VARIABLES};
 use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
 use peering_server::logs;
-use peering_server::server::Server as Running;
+use peering_server::server::{Server as Running, Sources};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
@@ -22,6 +24,7 @@ use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
 use crate::output::log::Guarded;
+use crate::output::ready::Ready;
 use crate::world::{Environment, World};
 
 /// What the names of our crates begin with.
@@ -93,6 +96,10 @@ pub(crate) struct Server {
     /// Access control: deny (the default: what no rule allows is denied), allow, or off.
     #[arg(long, value_name = "value")]
     acl: Option<String>,
+    /// Where the audit trail goes: a `file`, stdout, both by giving it twice, or off; audit.log in the data directory by
+    /// default.
+    #[arg(long, value_name = "value")]
+    audit_log: Vec<String>,
     /// Use tokens without CA too, so that their streams are not encrypted.
     #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = go_bool::parse)]
@@ -142,7 +149,10 @@ impl Server {
         let log = start_log(config.log_level, config.log_format);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
-        runtime.block_on(self.serve(config, &log, world))
+        let served = runtime.block_on(self.serve(config, &log, world));
+        // Whoever still waits to write to standard output, which nobody reads, is not waited for.
+        runtime.shutdown_background();
+        served
     }
 
     fn config_file(&self, environment: Environment<'_>) -> Option<PathBuf> {
@@ -172,8 +182,12 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(CommandError::Runtime)?;
-        let server = Running::start(config).await.map_err(|error| CommandError::Start(Box::new(error)))?;
+        let ready = Ready::default();
+        let stdout: Arc<Mutex<dyn Write + Send>> = Arc::new(Mutex::new(ready.stdout()));
+        let server = Running::start_with(config, Sources { stdout, ..Sources::default() });
+        let server = server.await.map_err(|error| CommandError::Start(Box::new(error)))?;
         world.output.result(&ready_line(&server))?;
+        drop(ready);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -227,6 +241,7 @@ impl Server {
             peer_addr: flags.peer_addr,
             advertise: flags.advertise,
             acl: flags.acl,
+            audit_log: flags.audit_log,
             allow_plaintext: flags.allow_plaintext,
             dial_deny: flags.dial_deny,
             http_max_connections: flags.http_max_connections,

@@ -1,6 +1,7 @@
 //! JSON shapes of the HTTP API, shared by server and command line, in Consul's field names.
 
 pub mod acl;
+pub mod audit;
 pub mod body;
 pub mod detail;
 pub mod issued;

@@ -153,7 +153,7 @@ pub(super) fn open(record: &Record, command: Open, now: Timestamp) -> Result<Tra
         return Ok(Transition::unchanged(record.clone()));
     }
     let mut draft = Draft::of(record, now);
-    draft.next.secrets.pending = None;
+    let token = draft.next.secrets.pending.take().map(|pending| pending.token);
     draft.next.secrets.active = Some(command.secret);
     let mut promoted = peering.clone();
     promoted.remote = command.remote;
@@ -161,7 +161,7 @@ pub(super) fn open(record: &Record, command: Open, now: Timestamp) -> Result<Tra
     if let Some(current) = promoted.domain.current.take() {
         promoted.domain.previous = Some(current);
     }
-    draft.tell(&promoted, What::StreamSecretPromoted);
+    draft.tell(&promoted, What::StreamSecretPromoted { token });
     draft.next.peering = Some(promoted);
     draft.touch();
     Ok(draft.finish())

@@ -429,7 +429,7 @@ fn promotion_records_who_dialed_and_an_open_with_the_active_secret_does_not() {
     let mut desk = desk_with(None, Some(11), None);
     assert!(desk.record.peering.as_ref().unwrap().remote.is_empty());
     let promoted = desk.open(11).unwrap();
-    assert!(promoted.events.iter().any(|event| event.what == What::StreamSecretPromoted));
+    assert!(promoted.events.iter().any(|event| matches!(event.what, What::StreamSecretPromoted { token: Some(_) })));
     assert_eq!(desk.record.peering.as_ref().unwrap().remote.datacenter, "dc2");
     assert!(desk.open(11).unwrap().events.is_empty());
 }

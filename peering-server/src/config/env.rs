@@ -10,7 +10,7 @@ use super::{Mistake, Settings};
 pub const PREFIX: &str = "PEERING_SERVER_";
 
 /// The variables, each with a sentence.
-pub const VARIABLES: [(&str, &str); 20] = [
+pub const VARIABLES: [(&str, &str); 21] = [
     ("DEV", "true: memory store, loopback only, access control off"),
     ("DATA_DIR", "directory of store, keyring and api.sock"),
     ("STORE", "sqlite or memory"),
@@ -23,6 +23,7 @@ pub const VARIABLES: [(&str, &str); 20] = [
     ("PEER_ADDR", "address of the peer listener"),
     ("ADVERTISE", "where peers reach this server"),
     ("ACL", "deny, allow or off"),
+    ("AUDIT_LOG", "where the audit trail goes: a file, stdout, both, or off"),
     ("ALLOW_PLAINTEXT", "true: tokens without CA may be used"),
     ("DIAL_DENY", "networks that are never dialed"),
     ("HTTP_MAX_CONNECTIONS", "most connections on one listener of the HTTP API"),
@@ -69,6 +70,7 @@ impl Settings {
             peer_addr: text("PEER_ADDR"),
             advertise: list("ADVERTISE"),
             acl: text("ACL"),
+            audit_log: list("AUDIT_LOG"),
             dial_deny: list("DIAL_DENY"),
             http_max_connections: text("HTTP_MAX_CONNECTIONS"),
             token_ttl_default: text("TOKEN_TTL_DEFAULT"),
@@ -97,6 +99,7 @@ impl Settings {
             peer_addr: self.peer_addr.or(weaker.peer_addr),
             advertise: first(self.advertise, weaker.advertise),
             acl: self.acl.or(weaker.acl),
+            audit_log: first(self.audit_log, weaker.audit_log),
             allow_plaintext: self.allow_plaintext.or(weaker.allow_plaintext),
             dial_deny: first(self.dial_deny, weaker.dial_deny),
             http_max_connections: self.http_max_connections.or(weaker.http_max_connections),

@@ -47,6 +47,8 @@ pub struct Settings {
     pub advertise: Vec<String>,
     /// `deny`, `allow` or `off`.
     pub acl: Option<String>,
+    /// Where the audit trail goes: a path, `stdout`, both, or `off`.
+    pub audit_log: Vec<String>,
     /// Whether tokens without CA may be used.
     pub allow_plaintext: Option<bool>,
     /// Networks that are never dialed, in CIDR form.
@@ -93,6 +95,8 @@ pub struct Config {
     pub acl: AclMode,
     /// Where the management token that the first start makes is written; none without access control.
     pub management_token: Option<PathBuf>,
+    /// Where the audit trail goes.
+    pub audit: AuditLog,
     /// Whether tokens without CA may be used.
     pub allow_plaintext: bool,
     /// Networks that are never dialed.
@@ -120,6 +124,34 @@ pub enum AclMode {
     /// Off: everyone may do everything, and tokens are not looked at.
     #[default]
     Off,
+}
+
+/// Where the audit trail goes; nowhere by default.
+///
+/// # Examples
+/// ```
+/// use peering_core::name::Datacenter;
+/// use peering_server::config::{AuditLog, Config};
+///
+/// let audit = AuditLog { file: Some("/var/log/peering/audit.log".into()), ..AuditLog::default() };
+/// let config = Config { audit, ..Config::ephemeral(Datacenter::parse("dc1")?) };
+/// assert!(config.audit.is_on());
+/// # Ok::<(), peering_core::name::NameError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditLog {
+    /// A file, made with mode 0600 if it is not there.
+    pub file: Option<PathBuf>,
+    /// Whether lines go to standard output.
+    pub stdout: bool,
+}
+
+impl AuditLog {
+    /// Says whether there is a trail at all.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.file.is_some() || self.stdout
+    }
 }
 
 /// Where facts are kept.
@@ -208,6 +240,7 @@ impl Config {
             advertise: Advertise::Discover,
             acl: AclMode::Off,
             management_token: None,
+            audit: AuditLog::default(),
             allow_plaintext: false,
             dial_deny: Vec::new(),
             http_max_connections: HTTP_CONNECTIONS_MAX,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use peering_core::name::Datacenter;
 
-use super::{AclMode, Advertise, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
+use super::{AclMode, Advertise, AuditLog, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
 use crate::bounds::{ADDRESSES_MAX, HTTP_CONNECTIONS_MAX};
 use crate::causes::chain;
 use crate::dial::{AddressOrigin, DialPolicy};
@@ -13,6 +13,8 @@ use crate::tls::CertificateFiles;
 
 /// Name of the file in the data directory that holds the first management token.
 const MANAGEMENT_TOKEN: &str = "management-token";
+/// Name of the file in the data directory that holds the audit trail unless another is named.
+const AUDIT_LOG: &str = "audit.log";
 /// Port of the HTTP API, as Consul's.
 const HTTP_PORT: u16 = 8500;
 /// Port of the peer listener, as Consul's gRPC over TLS.
@@ -226,7 +228,7 @@ impl Settings {
         }
         let mut config = Config {
             dev,
-            store,
+            store: store.clone(),
             datacenter: datacenter.unwrap_or_else(Datacenter::first),
             node_name: self.node_name.unwrap_or_else(host_name),
             http_tcp: Vec::new(),
@@ -237,6 +239,7 @@ impl Settings {
             advertise: resolver.advertise(&self.advertise),
             acl,
             management_token: None,
+            audit: resolver.audit_log(&self.audit_log, &store),
             allow_plaintext: self.allow_plaintext.unwrap_or(false),
             dial_deny: deny,
             http_max_connections: resolver.http_max_connections(self.http_max_connections.as_deref()),
@@ -273,6 +276,28 @@ impl Resolver {
             self.mistake("acl", "-dev keeps nothing, a management token neither: for access control leave out -dev, perhaps with -store memory");
         }
         mode
+    }
+
+    /// What is kept is audited unless somebody says otherwise.
+    fn audit_log(&mut self, given: &[String], store: &StoreChoice) -> AuditLog {
+        let mut audit = AuditLog::default();
+        if let (StoreChoice::Sqlite { data_dir, .. }, []) = (store, given) {
+            audit.file = Some(data_dir.join(AUDIT_LOG));
+        }
+        for text in given {
+            match text.as_str() {
+                "off" if given.len() == 1 => {}
+                "off" => self.mistake("audit-log", "off cannot stand beside a file or stdout"),
+                "stdout" => audit.stdout = true,
+                "" => self.mistake("audit-log", "expected a file, stdout or off, got \"\""),
+                path if audit.file.is_none() => audit.file = Some(PathBuf::from(path)),
+                path => self.mistake(
+                    "audit-log",
+                    format!("expected one file, perhaps with stdout beside it, got {path:?} too"),
+                ),
+            }
+        }
+        audit
     }
 
     fn store(

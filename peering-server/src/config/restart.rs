@@ -31,6 +31,7 @@ impl Config {
             advertise,
             acl,
             management_token,
+            audit,
             allow_plaintext,
             dial_deny: _,
             http_max_connections: _,
@@ -54,6 +55,7 @@ impl Config {
             ("peer-addr", *peer_addr != new.peer_addr),
             ("advertise", *advertise != new.advertise),
             ("acl", *acl != new.acl),
+            ("audit-log", *audit != new.audit),
             ("allow-plaintext", *allow_plaintext != new.allow_plaintext),
             ("log-format", *log_format != new.log_format),
         ];

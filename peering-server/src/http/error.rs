@@ -106,7 +106,9 @@ impl From<ServiceError> for HttpError {
             ServiceError::NewTokenNeeded(_) | ServiceError::Denied(_) => StatusCode::FORBIDDEN,
             // Consul's tokens have no end; one of ours that ended needs what a spent one needs.
             ServiceError::TokenRefused(VerifyError::Expired { .. }) => StatusCode::FORBIDDEN,
-            ServiceError::NotFound(_) | ServiceError::NoConfigEntry { .. } => StatusCode::NOT_FOUND,
+            ServiceError::NotFound(_) | ServiceError::NoConfigEntry { .. } | ServiceError::NoAuditTrail => {
+                StatusCode::NOT_FOUND
+            }
             ServiceError::Acl(error) => of_acl(error),
             // A key of ours, so the status is ours to choose.
             ServiceError::TtlTooShort(_) | ServiceError::TtlTooLong { .. } => StatusCode::BAD_REQUEST,

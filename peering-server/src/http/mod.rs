@@ -17,6 +17,7 @@
 //! | `/v1/agent/self` | GET | [`v1::agent`] |
 //! | `/v1/agent/metrics`, `/metrics` | GET | [`v1::metrics`] |
 //! | `/v1/status/leader`, `/v1/status/peers` | GET | [`v1::status`] |
+//! | `/v1/peering-audit/key`, `/v1/peering-audit/head` | GET | [`v1::audit`] |
 //! | `/v1/acl/…`, `/v1/internal/acl/authorize` | | [`v1::acl`] |
 
 mod answer;
@@ -116,6 +117,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", only_get(v1::metrics::prometheus))
         .route("/v1/status/leader", only_get(v1::status::leader))
         .route("/v1/status/peers", only_get(v1::status::peers))
+        .route("/v1/peering-audit/key", only_get(v1::audit::keys))
+        .route("/v1/peering-audit/head", only_get(v1::audit::head))
         .merge(v1::acl::routes())
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
         .layer(middleware::from_fn_with_state(app.service.access().default_word(), as_consul))

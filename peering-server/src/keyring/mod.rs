@@ -9,11 +9,13 @@
 //! | `file` | the file: its shape, its mode, how it is made |
 //! | `key_id` | the public name of a key |
 //! | `sealed` | what a sealed value looks like at rest |
+//! | `sign` | signatures, and the public halves that check them |
 
 mod error;
 mod file;
 mod key_id;
 mod sealed;
+mod sign;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ use zeroize::Zeroizing;
 pub use error::{KeyringError, Malformed};
 pub use key_id::{KeyId, KeyIdError};
 pub use sealed::Sealed;
+pub use sign::PublicKey;
 
 use crate::entropy::Entropy;
 
@@ -49,6 +52,8 @@ pub enum Label {
     DialerRedemption,
     /// Seals the secrets of ACL tokens, to show them to whoever may change tokens.
     AclSecret,
+    /// Signs the checkpoints of the audit trail.
+    AuditCheckpoint,
 }
 
 impl Label {
@@ -59,6 +64,7 @@ impl Label {
             Self::AcceptorRedemption => "peering v1 acceptor redemption",
             Self::DialerRedemption => "peering v1 dialer redemption",
             Self::AclSecret => "peering v1 acl secret",
+            Self::AuditCheckpoint => "peering v1 audit checkpoint",
         }
     }
 }

@@ -8,6 +8,7 @@ use peering_core::id::PeeringId;
 use peering_core::peerstream::{Answer, Open, PEER_MESSAGE_CHARS_MAX, Refusal, Session, StatusCode, Trouble};
 use peering_core::secret::{EstablishmentSecret, Redemption};
 use peering_core::secrets;
+use peering_core::transition::Origin;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{error, info, warn};
 
@@ -23,6 +24,7 @@ use crate::listen::ConnectionGuard;
 use crate::listen::grpc::PeerConnection;
 use crate::logs::{PEERSTREAM, STREAM};
 use crate::service::ServiceError;
+use crate::service::refusals::Refused;
 use crate::service::secrets::{Exchange, OpenError};
 
 /// Metadata by which our own dialer proves that it is the one that asked before.
@@ -130,7 +132,7 @@ fn refused<'a>(
     source: Option<IpAddr>,
 ) -> (Answer, Option<Accepted<'a>>) {
     note_trouble(shared, peer_id, error, source);
-    if let Some(times) = shared.service.note_refusal(source, error.cause()) {
+    if let Some(times) = shared.service.note_refusal(refused_open(peer_id, error, source)) {
         let reason = foreign::escaped(&error.to_string(), PEER_MESSAGE_CHARS_MAX);
         if matches!(error, OpenError::Refused(secrets::Refusal::NoSecrets)) {
             let peer_id = foreign::quoted(peer_id);
@@ -162,6 +164,16 @@ fn note_trouble(shared: &Shared, peer_id: &str, error: &OpenError, source: Optio
     };
     let text = source.map_or_else(|| text.to_owned(), |source| format!("{text}, from {source}"));
     shared.board.trouble(id, trouble, &text);
+}
+
+/// Says what the audit trail tells of it. An id counts as known if there is, or was, such a peering.
+fn refused_open(peer_id: &str, error: &OpenError, source: Option<IpAddr>) -> Refused {
+    let peering = match error {
+        OpenError::Ended { id, .. } => Some(*id),
+        OpenError::Refused(_) => PeeringId::parse(peer_id).ok(),
+        _ => None,
+    };
+    Refused { peering, ..Refused::of(error.cause(), Origin::of_peer(source)) }
 }
 
 /// Gives each reason its code and Consul's text.

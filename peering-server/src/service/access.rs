@@ -17,6 +17,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::acl::{AclError, Found};
+use super::refusals::Refused;
 use super::{Service, ServiceError};
 use crate::config::AclMode;
 
@@ -69,6 +70,15 @@ pub enum Action {
 }
 
 impl Action {
+    /// Says whether the audit trail tells of those who may not. A list that shows only what its reader may see is asked
+    /// for all day, and refuses nothing.
+    const fn is_audited(self) -> bool {
+        match self.right() {
+            (Resource::Acl | Resource::Operator, _) | (_, Grant::Write) => true,
+            _ => false,
+        }
+    }
+
     const fn right(self) -> (Resource, Grant) {
         match self {
             Self::PeeringRead => (Resource::Peering, Grant::Read),
@@ -174,7 +184,12 @@ impl Service {
     /// Sees to it that an actor may do something with tokens or policies, and returns who it is.
     pub(super) async fn require_identity(&self, actor: &Actor, action: Action) -> Result<Identity, ServiceError> {
         let identity = self.identify(actor).await?;
-        identity.require(action, &self.access.node)?;
+        if let Err(denial) = identity.require(action, &self.access.node) {
+            if action.is_audited() {
+                self.tally(Refused::of("permission", identity.origin()));
+            }
+            return Err(denial.into());
+        }
         Ok(identity)
     }
 
@@ -189,10 +204,12 @@ impl Service {
         let anonymous = AclSecret::from_text(ANONYMOUS_SECRET);
         let secret = actor.token.as_ref().unwrap_or(&anonymous);
         if ROOT_SECRETS.contains(&secret.expose()) {
+            self.tally(Refused::of("acl_token", actor.origin()));
             return Err(AclError::Root.into());
         }
         let Some(Found { stored, .. }) = self.find_token(secret).await? else {
             // Counted in memory, within bounds, so that wrong tokens fill neither the store nor the log.
+            self.tally(Refused::of("acl_token", actor.origin()));
             if let Some(times) = self.refusals.note(actor.source, "acl_token") {
                 let source = actor.source.map(|source| source.to_string());
                 warn!(source, times, "an ACL token was presented that does not exist");

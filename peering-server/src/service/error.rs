@@ -151,6 +151,9 @@ pub enum ServiceError {
         /// Who does not read them.
         consumer: &'static str,
     },
+    /// There is no audit trail.
+    #[error("there is no audit trail; start the server with -audit-log")]
+    NoAuditTrail,
     /// The store has no space left to write to.
     #[error("the disk of the data directory is full; free space on it and try again")]
     DiskFull(#[source] StoreError),

@@ -24,6 +24,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use super::refusals::Refused;
 use super::{Service, ServiceError};
 use crate::bounds::STREAM_SECRET_BYTES_MAX;
 use crate::entropy::fraction;
@@ -183,9 +184,12 @@ impl Service {
         }
         let details = details_of(&token, meta);
         let id = self.begin_establish(&name, &details, origin).await?;
-        let stream_secret = self.exchange_ring(id, &details, &token.establishment_secret).await?;
-        let exchanged = Exchanged { id, details, stream_secret };
-        self.complete_establish(&name, exchanged, origin).await
+        let exchanged = async {
+            let stream_secret = self.exchange_ring(id, &details, &token.establishment_secret).await?;
+            let exchanged = Exchanged { id, details: details.clone(), stream_secret };
+            self.complete_establish(&name, exchanged, origin).await
+        };
+        exchanged.await.inspect_err(|error| self.tally(failed_establishment(&name, id, origin, error)))
     }
 
     async fn begin_establish(
@@ -287,6 +291,25 @@ pub(super) fn redemption_of(
     let (asker, secret) = (id.to_string(), establishment.expose().as_bytes());
     let (mac, _) = keyring.mac(Label::DialerRedemption, None, &[asker.as_bytes(), secret])?;
     Ok(Redemption::from_text(hex(mac.as_slice())))
+}
+
+/// Says what the audit trail tells of an exchange that came to nothing.
+fn failed_establishment(name: &PeerName, id: PeeringId, origin: Origin, error: &ServiceError) -> Refused {
+    let cause = match error {
+        ServiceError::NewTokenNeeded(_) => "refused_by_peer",
+        ServiceError::DialSetup(_) => "setup",
+        ServiceError::Exchange(failure) => match failure.first_code() {
+            CallCode::Unavailable => "unavailable",
+            CallCode::PermissionDenied => "refused_by_peer",
+            CallCode::ResourceExhausted => "slow_down",
+            CallCode::Internal => "internal",
+            CallCode::Setup => "setup",
+            CallCode::Unknown => "unknown",
+        },
+        _ => "not_stored",
+    };
+    let peer = Some(name.as_str().to_owned());
+    Refused { failed: Some("establish_failed"), peering: Some(id), peer, ..Refused::of(cause, origin) }
 }
 
 fn details_of(token: &VerifiedToken, meta: Meta) -> PeerDetails {

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod acl;
+pub mod audit;
 pub mod changes;
 mod cleanup;
 pub mod cluster;
@@ -16,7 +17,7 @@ pub mod issued;
 pub mod outbox;
 pub mod peerings;
 mod records;
-mod refusals;
+pub(crate) mod refusals;
 pub mod roots;
 pub mod secrets;
 pub mod status;
@@ -46,7 +47,7 @@ use cluster::Cluster;
 pub use error::ServiceError;
 use establish::ExchangeClient;
 use outbox::Outbox;
-use refusals::Refusals;
+use refusals::{Refusals, Tallies};
 use status::StreamStatus;
 
 /// Everything that a service works with; cheap to clone behind an [`Arc`].
@@ -69,6 +70,8 @@ pub struct Service {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) deletions: AtomicUsize,
     pub(crate) refusals: Refusals,
+    /// Refusals that the audit trail is to tell, if there is one.
+    pub(crate) tallies: Tallies,
     pub(crate) metrics: Metrics,
 }
 
@@ -121,6 +124,7 @@ impl Service {
             outbox,
             deletions: AtomicUsize::new(0),
             refusals: Refusals::default(),
+            tallies: Tallies::default(),
         }
     }
 

@@ -1,44 +1,80 @@
 //! The outbox: events are stored in the commit that causes them, and trimmed in a later one.
 //!
-//! A consumer reads events in the order of their revisions and keeps a cursor. Rows that it has seen are removed, and
-//! its cursor is moved, by the next commit of the service, so that trimming costs no commit of its own.
+//! Each consumer reads events in the order of their revisions and keeps a cursor. Rows that all of them have seen are
+//! removed, and the cursors moved, by the next commit of the service, so that trimming costs no commit of its own.
+//!
+//! A consumer that is switched off is not waited for.
+
+mod follow;
+mod log;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use peering_core::acl::{AclChange, AclEvent};
-use peering_core::transition::{Event, What};
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use peering_core::audit::Head;
 use uuid::Uuid;
 
 use super::{Service, ServiceError};
 use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
-use crate::causes::chain;
-use crate::logs::PEERING;
-use crate::store::record::{Cursor, OutboxRow, decode, encode};
-use crate::store::{Commit, Event as Change, Record, Revision, Txn, Watch, Watched, Write, key};
+use crate::store::record::{AuditHead, Cursor, encode};
+use crate::store::{Commit, Record, Revision, Txn, Write, key};
 
-/// The one consumer until there is an audit trail: the log.
-pub const LOG_CONSUMER: &str = "log";
+pub(crate) use follow::Follower;
+#[cfg(test)]
+pub(super) use log::log_event;
 
-/// Rows asked for at once when catching up.
-const CATCH_UP_PAGE_ROWS: usize = 1_024;
+/// Who reads events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Consumer {
+    /// The log.
+    Log,
+    /// The audit trail.
+    Audit,
+}
 
-/// Counts events that nobody has read, and collects those that may be removed.
-#[derive(Debug, Default)]
+impl Consumer {
+    /// Returns its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+/// Counts events that somebody has not read, and collects those that may be removed.
+#[derive(Debug)]
 pub struct Outbox {
     /// Signed, because rows that were committed while the store was being counted may be missed, and an outcome that
     /// stayed unknown counts for nothing: a bound of a million does not mind, a count that wraps would.
     unread: AtomicIsize,
-    seen: Mutex<Seen>,
+    state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
-struct Seen {
-    rows: VecDeque<String>,
-    revision: Revision,
+#[derive(Debug)]
+struct State {
+    readers: Vec<Reader>,
+    /// Rows that all readers have seen.
+    done: VecDeque<String>,
+    /// The last line of the audit trail, if there is one.
+    head: Option<Head>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    consumer: Consumer,
+    /// All rows up to this revision were seen.
+    seen: Revision,
+}
+
+impl Default for Outbox {
+    /// Has the log as its one consumer.
+    fn default() -> Self {
+        Self::of(&[Consumer::Log])
+    }
 }
 
 /// Rows that ride along with a commit. Dropped, they wait for the next one: removing a row twice is harmless,
@@ -47,28 +83,59 @@ struct Seen {
 pub(super) struct Trim<'a> {
     outbox: &'a Outbox,
     rows: Vec<String>,
-    revision: Revision,
+    readers: Vec<Reader>,
+    head: Option<Head>,
 }
 
 impl Outbox {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has the log and the audit trail as its consumers.
+    #[must_use]
+    pub fn audited() -> Self {
+        Self::of(&[Consumer::Log, Consumer::Audit])
+    }
+
+    fn of(consumers: &[Consumer]) -> Self {
+        let readers = consumers.iter().map(|consumer| Reader { consumer: *consumer, seen: 0 }).collect();
+        let state = State { readers, done: VecDeque::new(), head: None };
+        Self { unread: AtomicIsize::new(0), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether events and refusals go to an audit trail.
+    pub(super) fn is_audited(&self) -> bool {
+        self.state().readers.iter().any(|reader| reader.consumer == Consumer::Audit)
+    }
+
+    /// Returns the last line of the audit trail that is on the disk; none if there is no trail.
+    pub(crate) fn audit_head(&self) -> Option<Head> {
+        self.state().head
+    }
+
+    /// Notes the last line of the audit trail that is on the disk.
+    pub(crate) fn set_audit_head(&self, head: Head) {
+        self.state().head = Some(head);
     }
 
     /// Refuses more events than anybody could work off.
     pub(super) fn admit(&self) -> Result<(), ServiceError> {
         let rows = usize::try_from(self.unread.load(Ordering::Relaxed)).unwrap_or(0);
         if rows >= OUTBOX_ROWS_MAX {
-            return Err(ServiceError::OutboxFull { rows, consumer: LOG_CONSUMER });
+            let slowest = self.state().readers.iter().min_by_key(|reader| reader.seen).copied();
+            let consumer = slowest.map_or("", |reader| reader.consumer.as_str());
+            return Err(ServiceError::OutboxFull { rows, consumer });
         }
         Ok(())
     }
 
     /// Takes rows that every consumer has seen, to be removed by the coming commit.
     pub(super) fn take_trim(&self) -> Trim<'_> {
-        let mut seen = self.seen();
-        let count = seen.rows.len().min(OUTBOX_TRIM_ROWS_MAX);
-        Trim { rows: seen.rows.drain(..count).collect(), revision: seen.revision, outbox: self }
+        let mut state = self.state();
+        let count = state.done.len().min(OUTBOX_TRIM_ROWS_MAX);
+        let rows = state.done.drain(..count).collect();
+        Trim { rows, readers: state.readers.clone(), head: state.head, outbox: self }
     }
 
     /// Notes how many events a commit has added.
@@ -76,13 +143,43 @@ impl Outbox {
         self.unread.fetch_add(events.cast_signed(), Ordering::Relaxed);
     }
 
-    /// Notes rows that the consumer has seen. All rows of one revision come together, so that the cursor never stands
-    /// before a row that was not read.
-    fn note_seen(&self, rows: Vec<String>, revision: Revision) {
-        self.unread.fetch_sub(rows.len().cast_signed(), Ordering::Relaxed);
-        let mut seen = self.seen();
-        seen.rows.extend(rows);
-        seen.revision = seen.revision.max(revision);
+    /// Notes rows that a consumer has seen, and that it has seen all up to a revision. All rows of one revision come
+    /// together, so that no cursor stands before a row that was not read.
+    ///
+    /// The last of the consumers to come to a row hands it over to be removed, so that no row need be remembered while
+    /// it waits for the others.
+    fn note_seen(&self, consumer: Consumer, rows: impl IntoIterator<Item = Seen>, revision: Revision) {
+        let mut state = self.state();
+        if let Some(reader) = state.readers.iter_mut().find(|reader| reader.consumer == consumer) {
+            reader.seen = reader.seen.max(revision);
+        }
+        let all = state.seen_by_all();
+        let before = state.done.len();
+        state.done.extend(rows.into_iter().filter(|row| row.revision <= all).map(|row| row.key));
+        self.unread.fetch_sub((state.done.len() - before).cast_signed(), Ordering::Relaxed);
+    }
+
+    fn has_a_backlog(&self) -> bool {
+        self.state().done.len() > OUTBOX_TRIM_ROWS_MAX
+    }
+}
+
+impl State {
+    fn seen_by_all(&self) -> Revision {
+        self.readers.iter().map(|reader| reader.seen).min().unwrap_or_default()
+    }
+}
+
+/// A row that a consumer has seen.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    key: String,
+    revision: Revision,
+}
+
+impl From<Record> for Seen {
+    fn from(row: Record) -> Self {
+        Self { key: row.key, revision: row.modified }
     }
 }
 
@@ -93,9 +190,25 @@ impl Trim<'_> {
             return Ok(());
         }
         txn.writes.extend(self.rows.iter().cloned().map(Write::Delete));
-        let cursor = key::cursor(LOG_CONSUMER);
-        let value = encode(&cursor, &Cursor { revision: self.revision }, written_by)?;
-        txn.writes.push(Write::Put(cursor, value));
+        self.add_cursors_to(txn, written_by)
+    }
+
+    fn add_cursors_to(&self, txn: &mut Txn, written_by: Uuid) -> Result<(), ServiceError> {
+        for Reader { consumer, seen } in &self.readers {
+            match consumer {
+                Consumer::Log => {
+                    let cursor = key::cursor(consumer.as_str());
+                    let value = encode(&cursor, &Cursor { revision: *seen }, written_by)?;
+                    txn.writes.push(Write::Put(cursor, value));
+                }
+                // Its cursor and its head are one thing: up to which event, and in which line.
+                Consumer::Audit => {
+                    let Some(head) = self.head else { continue };
+                    let value = encode(key::AUDIT_HEAD, &AuditHead { head, revision: *seen }, written_by)?;
+                    txn.writes.push(Write::Put(key::AUDIT_HEAD.to_owned(), value));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -108,166 +221,39 @@ impl Trim<'_> {
 impl Drop for Trim<'_> {
     fn drop(&mut self) {
         if !self.rows.is_empty() {
-            self.outbox.seen().rows.extend(self.rows.drain(..));
+            self.outbox.state().done.extend(self.rows.drain(..));
         }
     }
 }
 
 impl Service {
-    /// Writes every event to the log, in order, until `stop`; then removes what was seen.
-    ///
-    /// # Errors
-    /// [`ServiceError`] if the store fails: nothing is lost, the next start goes on where this one ended.
-    pub async fn log_events(&self, stop: CancellationToken) -> Result<(), ServiceError> {
-        let mut watch = self.catch_up().await?;
-        loop {
-            let watched = tokio::select! {
-                watched = watch.next() => watched,
-                () = stop.cancelled() => break,
-            };
-            match watched {
-                Some(Watched::Events(changes)) => {
-                    let rows = changes.into_iter().filter_map(|change| match change {
-                        Change::Put(record) => Some(record),
-                        Change::Delete(..) => None,
-                    });
-                    self.log_rows(rows);
-                }
-                Some(Watched::Compacted) => watch = self.catch_up().await?,
-                None => break,
-            }
-        }
-        self.flush_outbox().await
-    }
-
-    /// Logs what waits in the store and was not seen, removes it, and watches from there.
-    async fn catch_up(&self) -> Result<Box<dyn Watch>, ServiceError> {
-        let cursor_key = key::cursor(LOG_CONSUMER);
-        let cursor = match self.store.get(&cursor_key).await? {
-            Some(record) => decode::<Cursor>(&cursor_key, &record.value)?.revision,
-            None => 0,
-        };
-        let revision = self.store.revision().await?;
-        // After an interruption, what this process has seen waits to be removed and is not told twice.
-        let seen_here = self.outbox.seen().revision;
-        let mut unread: Vec<Record> = Vec::new();
-        let mut read_before: Vec<String> = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.store.range(key::OUTBOX, CATCH_UP_PAGE_ROWS, after.as_deref()).await?;
-            after = page.records.last().map(|record| record.key.clone());
-            for row in page.records {
-                if row.modified > seen_here.max(cursor) && row.modified <= revision {
-                    unread.push(row);
-                } else if row.modified > seen_here && row.modified <= cursor {
-                    read_before.push(row.key);
-                }
-            }
-            if !page.more {
+    /// Removes what was seen, in commits of its own.
+    pub(crate) async fn flush_outbox(&self) -> Result<(), ServiceError> {
+        while !self.outbox.state().done.is_empty() {
+            if !self.keep_cursors().await? {
                 break;
             }
         }
-        // Within a commit, the order of the keys is that of the events.
-        unread.sort_by(|one, other| (one.modified, &one.key).cmp(&(other.modified, &other.key)));
-        self.outbox.unread.store((unread.len() + read_before.len()).cast_signed(), Ordering::Relaxed);
-        self.outbox.note_seen(read_before, cursor);
-        self.log_rows(unread.into_iter());
-        // A backlog goes at once, or it would wait for as many changes; a few rows ride along with the next one.
-        if self.outbox.seen().rows.len() > OUTBOX_TRIM_ROWS_MAX {
-            self.flush_outbox().await?;
-        }
-        Ok(self.store.watch(key::OUTBOX, revision + 1).await?)
+        Ok(())
     }
 
-    fn log_rows(&self, rows: impl Iterator<Item = Record>) {
-        let (mut keys, mut revision) = (Vec::new(), 0);
-        for row in rows {
-            match decode::<OutboxRow>(&row.key, &row.value) {
-                Ok(OutboxRow::Peering(event)) => log_event(&event),
-                Ok(OutboxRow::Acl(event)) => log_acl_event(&event),
-                Err(cause) => {
-                    error!(row = row.key, cause = chain(&cause), "an event cannot be read and is passed over")
-                }
+    /// Writes down how far each consumer has come, and removes what all have seen, as much as a commit takes; `false`
+    /// if it is not known whether that was done.
+    pub(crate) async fn keep_cursors(&self) -> Result<bool, ServiceError> {
+        let trim = self.outbox.take_trim();
+        let mut txn = Txn::default();
+        let written_by = self.entropy.uuid();
+        txn.writes.extend(trim.rows.iter().cloned().map(Write::Delete));
+        trim.add_cursors_to(&mut txn, written_by)?;
+        if txn.writes.is_empty() {
+            return Ok(true);
+        }
+        match self.store.commit(txn).await? {
+            Commit::Committed(_) => {
+                trim.removed();
+                Ok(true)
             }
-            keys.push(row.key);
-            revision = revision.max(row.modified);
+            Commit::Conflict | Commit::Unknown => Ok(false),
         }
-        self.outbox.note_seen(keys, revision);
-    }
-
-    /// Removes what was seen, in commits of its own.
-    async fn flush_outbox(&self) -> Result<(), ServiceError> {
-        loop {
-            let trim = self.outbox.take_trim();
-            if trim.rows.is_empty() {
-                return Ok(());
-            }
-            let mut txn = Txn::default();
-            trim.add_to(&mut txn, self.entropy.uuid())?;
-            match self.store.commit(txn).await? {
-                Commit::Committed(_) => trim.removed(),
-                Commit::Conflict | Commit::Unknown => return Ok(()),
-            }
-        }
-    }
-}
-
-/// Tells a change of tokens or policies to the log.
-fn log_acl_event(event: &AclEvent) {
-    let by = event.origin.actor.map(|by| by.to_string());
-    match &event.acl {
-        AclChange::ManagementTokenMade { accessor } => {
-            info!(accessor_id = %accessor, "the first management token was made");
-        }
-        AclChange::Bootstrapped { accessor } => info!(accessor_id = %accessor, "ACL bootstrap completed"),
-        AclChange::TokenCreated { accessor } => info!(accessor_id = %accessor, by, "ACL token created"),
-        AclChange::TokenUpdated { accessor } => info!(accessor_id = %accessor, by, "ACL token updated"),
-        AclChange::TokenDeleted { accessor } => info!(accessor_id = %accessor, by, "ACL token deleted"),
-        AclChange::TokenExpired { accessor } => info!(accessor_id = %accessor, "ACL token expired"),
-        AclChange::PolicyCreated { id, name } => info!(policy_id = %id, name, by, "ACL policy created"),
-        AclChange::PolicyUpdated { id, name } => info!(policy_id = %id, name, by, "ACL policy updated"),
-        AclChange::PolicyDeleted { id, name } => info!(policy_id = %id, name, by, "ACL policy deleted"),
-        other => info!(event = ?other, "ACL event"),
-    }
-}
-
-/// Tells one event to the log. The words are those by which operators of Consul search their logs, where it has any.
-pub(super) fn log_event(event: &Event) {
-    let (peer_name, peer_id) = (event.name.as_str(), event.peering);
-    match &event.what {
-        What::TokenGenerated { token, expires } => {
-            let expires = expires.map(|at| at.to_string());
-            info!(target: PEERING, peer_name, %peer_id, token_id = %token, expires, "peering token generated");
-        }
-        What::TokenSuperseded { token, by } => {
-            info!(target: PEERING, peer_name, %peer_id, token_id = %token, superseded_by = %by, "peering token superseded");
-        }
-        What::TokenRedeemed { token, from } => {
-            let source = from.map(|from| from.to_string());
-            info!(target: PEERING, peer_name, %peer_id, token_id = %token, source, "peering token redeemed");
-        }
-        What::TokenRevoked { token, reason } => {
-            info!(target: PEERING, peer_name, %peer_id, token_id = %token, ?reason, "peering token revoked");
-        }
-        What::StreamSecretPromoted => info!(target: PEERING, peer_name, %peer_id, "pending stream secret promoted"),
-        What::TrustDomainChanged { from, to } => {
-            let (from, to) = (peering_core::foreign::quoted(from), peering_core::foreign::quoted(to));
-            warn!(target: PEERING, peer_name, %peer_id, from, to, "the peer has another trust domain than before");
-        }
-        What::EstablishBegun => info!(target: PEERING, peer_name, %peer_id, "establishing peering"),
-        What::Established => info!(target: PEERING, peer_name, %peer_id, "peering established, dialing"),
-        What::TrustBundleStored { roots } => {
-            info!(target: PEERING, peer_name, %peer_id, roots, "trust bundle of the peer stored")
-        }
-        What::ServerAddressesStored { addresses } => {
-            info!(target: PEERING, peer_name, %peer_id, addresses, "server addresses of the peer stored");
-        }
-        What::Deleted => info!(target: PEERING, peer_name, %peer_id, "peering marked for deletion"),
-        What::Removed => info!(target: PEERING, peer_name, %peer_id, "peering removed"),
-        What::Terminated => info!(
-            target: PEERING, peer_name, %peer_id,
-            "peering was deleted by our peer: marking peering as terminated and cleaning up imported resources"
-        ),
-        other => info!(target: PEERING, peer_name, %peer_id, event = ?other, "peering event"),
     }
 }

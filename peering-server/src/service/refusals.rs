@@ -1,11 +1,17 @@
-//! Counts refusals in memory, so that strangers can fill neither the store nor the log.
+//! Counts refusals in memory, so that strangers can fill neither the store nor the log nor the audit trail.
 //!
-//! Each source has one line a minute for each cause; the next line tells how many there were meanwhile.
+//! In the log, each source has one line a minute for each cause; the next line tells how many there were meanwhile. The
+//! audit trail has a line a minute for each source and cause that there were, and for each actor, token and peering, where
+//! those are known: then somebody presented what is real.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
+use peering_core::audit::{Entry, Outcome, event};
+use peering_core::id::{PeeringId, TokenId};
+use peering_core::transition::Origin;
 use tokio::time::Instant;
 
 use crate::bounds::{REFUSAL_LOG_PAUSE, REFUSAL_SOURCES_MAX};
@@ -20,6 +26,83 @@ pub(crate) struct Refusals {
 struct Count {
     told: Instant,
     untold: u64,
+}
+
+/// What was refused, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Refused {
+    /// Why, in one word.
+    pub(crate) cause: &'static str,
+    /// What was tried and did not succeed; a refusal of a secret or a right, if nothing is said.
+    pub(crate) failed: Option<&'static str>,
+    /// Address of the caller.
+    pub(crate) source: Option<IpAddr>,
+    /// User of this machine who called.
+    pub(crate) user: Option<u32>,
+    /// Accessor of the caller's ACL token, which exists.
+    pub(crate) actor: Option<uuid::Uuid>,
+    /// The peering token whose secret was presented, which exists.
+    pub(crate) token: Option<TokenId>,
+    /// The peering concerned, which exists.
+    pub(crate) peering: Option<PeeringId>,
+    /// Its name.
+    pub(crate) peer: Option<String>,
+}
+
+/// The cause under which those are counted that are too many to be told apart.
+const TOO_MANY: &str = "others";
+
+impl Refused {
+    /// A refusal of a caller at an address.
+    pub(crate) fn of(cause: &'static str, origin: Origin) -> Self {
+        let Origin { actor, source, user } = origin;
+        Self { cause, source, user, actor, ..Self::default() }
+    }
+}
+
+/// How often something was refused since the last line.
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    count: u64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// Refusals that are not in the audit trail yet.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies(Mutex<HashMap<Refused, Tally>>);
+
+impl Tallies {
+    /// Counts one refusal.
+    pub(crate) fn note(&self, refused: Refused, now: Timestamp) {
+        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = tallies.contains_key(&refused);
+        let key = if is_known || tallies.len() < REFUSAL_SOURCES_MAX {
+            refused
+        } else {
+            Refused { cause: TOO_MANY, ..Refused::default() }
+        };
+        let tally = tallies.entry(key).or_insert(Tally { count: 0, first: now, last: now });
+        tally.count += 1;
+        tally.last = now;
+    }
+
+    /// Takes what there is as lines, the oldest first.
+    pub(crate) fn take(&self, now: Timestamp) -> Vec<Entry> {
+        let taken = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut taken: Vec<(Refused, Tally)> = taken.into_iter().collect();
+        taken.sort_by_key(|(refused, tally)| (tally.first, refused.source, refused.cause));
+        taken.into_iter().map(|(refused, tally)| line(refused, tally, now)).collect()
+    }
+}
+
+fn line(refused: Refused, tally: Tally, now: Timestamp) -> Entry {
+    let Refused { cause, failed, source, user, actor, token, peering, peer } = refused;
+    let outcome = if failed.is_some() { Outcome::Failed } else { Outcome::Refused };
+    let Tally { count, first, last } = tally;
+    let entry = Entry::new(now, failed.unwrap_or(event::REFUSED)).asked_by(Origin { actor, source, user });
+    let (count, first, last) = (Some(count), Some(first), Some(last));
+    Entry { outcome, cause: Some(cause.into()), count, first, last, token, peering, peer, ..entry }
 }
 
 impl Refusals {
@@ -64,6 +147,27 @@ mod tests {
         }
         tokio::time::advance(REFUSAL_LOG_PAUSE).await;
         assert_eq!(refusals.note(source, "spent"), Some(101));
+    }
+
+    #[test]
+    fn the_trail_has_a_line_for_each_source_and_cause_and_one_for_those_beyond_the_bound() {
+        let (tallies, at) = (Tallies::default(), |second| Timestamp::from_second(second).unwrap());
+        let from = |number: usize| Refused {
+            source: Some(IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(number).unwrap()))),
+            ..Refused::of("spent", Origin::default())
+        };
+        for number in 0..REFUSAL_SOURCES_MAX + 3 {
+            tallies.note(from(number), at(1));
+        }
+        tallies.note(from(0), at(5));
+        let lines = tallies.take(at(60));
+        assert_eq!(lines.len(), REFUSAL_SOURCES_MAX + 1);
+        let others: Vec<&Entry> = lines.iter().filter(|line| line.source.is_none()).collect();
+        assert_eq!((others[0].count, others[0].cause.as_deref()), (Some(3), Some(TOO_MANY)));
+        let first = lines.iter().find(|line| line.count == Some(2)).unwrap();
+        assert_eq!((first.time, first.first, first.last), (at(60), Some(at(1)), Some(at(5))));
+        assert_eq!((first.event.as_ref(), first.outcome), (event::REFUSED, Outcome::Refused));
+        assert!(tallies.take(at(60)).is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 
-use peering_core::id::PeeringId;
+use peering_core::id::{PeeringId, TokenId};
 use peering_core::peering::{Peering, Stored};
 use peering_core::remote::RemoteInfo;
-use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
+use peering_core::secret::{EstablishmentSecret, Redemption, SecretHash, StreamSecret};
 use peering_core::secrets::{Command, ExchangeSecret, Open, Record, RedemptionClaim, Refusal};
 use peering_core::transition::Origin;
 use thiserror::Error;
 use tracing::warn;
 
 use super::records::{By, Target};
+use super::refusals::Refused;
 use super::{Service, ServiceError};
 use crate::keyring::{KeyId, Keyring, Label};
 use crate::metrics;
@@ -88,8 +89,10 @@ impl Service {
         let random = self.entropy.bytes16();
         let mut answer = None;
         let target = Target { by: By::Id(id), presented: Some(establishment), token: None };
+        let mut presented = None;
         let outcome = self
             .transact(target, Origin::of_peer(ask.from), |record| {
+                presented = token_of(record, establishment);
                 let (candidate, redemption) = stream_secret_for(&self.keyring, &ask, id, record, random)?;
                 let command = ExchangeSecret { establishment, candidate: candidate.hash(), redemption, from: ask.from };
                 answer = Some(candidate);
@@ -101,7 +104,7 @@ impl Service {
             (Ok(_), None) => Err(ServiceError::OutcomeUnknown),
             (Err(error), _) => {
                 if let ServiceError::Refused(Refusal::Establishment(cause)) = &error
-                    && let Some(times) = self.note_refusal(ask.from, cause.as_str())
+                    && let Some(times) = self.note_refusal(of_token(cause.as_str(), ask.from, presented))
                 {
                     let source = ask.from.map(|from| from.to_string());
                     warn!(peer_id = %id, cause = cause.as_str(), source, times, "establishment secret refused");
@@ -161,6 +164,19 @@ impl Service {
             None => Err(self.gone(id).await),
         }
     }
+}
+
+/// Finds the token whose secret was presented, and its peering.
+fn token_of(record: &Record, secret: SecretHash) -> Option<(TokenId, Peering)> {
+    let (token, _) = record.tokens.iter().find(|(_, issued)| issued.secret == secret)?;
+    Some((*token, record.peering.clone()?))
+}
+
+fn of_token(cause: &'static str, from: Option<IpAddr>, presented: Option<(TokenId, Peering)>) -> Refused {
+    let refused = Refused::of(cause, Origin::of_peer(from));
+    let Some((token, peering)) = presented else { return refused };
+    let peer = Some(peering.name.as_str().to_owned());
+    Refused { token: Some(token), peering: Some(peering.local_id), peer, ..refused }
 }
 
 /// Computes the stream secret that this question would get: derived from the question if it can be repeated, random

@@ -1,7 +1,6 @@
 //! What is measured when somebody looks: the gauges, and refusals as they happen.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use jiff::SignedDuration;
 use peering_core::config_entry::Kind;
@@ -9,15 +8,25 @@ use peering_core::peering::state::Liveness;
 use peering_core::peering::{Peering, Stored};
 use peering_core::peerstream::HEARTBEAT_TIMEOUT;
 
+use super::refusals::Refused;
 use super::status::StreamReport;
 use super::{Service, ServiceError};
 use crate::metrics::{self, Gauge, Report};
 
 impl Service {
     /// Counts one refusal; returns how many of this kind there were since the last line in the log if one is due now.
-    pub(crate) fn note_refusal(&self, source: Option<IpAddr>, cause: &'static str) -> Option<u64> {
+    pub(crate) fn note_refusal(&self, refused: Refused) -> Option<u64> {
+        let Refused { source, cause, .. } = refused;
         self.metrics.count(&metrics::REFUSALS, &[(metrics::CAUSE, cause)]);
+        self.tally(refused);
         self.refusals.note(source, cause)
+    }
+
+    /// Counts one refusal for the audit trail, if there is one.
+    pub(crate) fn tally(&self, refused: Refused) {
+        if self.outbox.is_audited() {
+            self.tallies.note(refused, self.clock.now());
+        }
     }
 
     /// Measures everything.

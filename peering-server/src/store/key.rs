@@ -18,6 +18,7 @@
 //! | `tombstones/<id>` | a peering that was deleted here, so that its dialer can be told |
 //! | `outbox/<time>-<place>-<random>` | an event that not every consumer has seen |
 //! | `cursors/<consumer>` | the revision up to which a consumer has seen events |
+//! | `audit/head` | the last line of the audit trail, and the revision up to which it tells events |
 
 use peering_core::config_entry::Kind;
 use peering_core::id::{PeeringId, TokenId};
@@ -43,6 +44,8 @@ pub const TOMBSTONES: &str = "tombstones/";
 pub const OUTBOX: &str = "outbox/";
 /// Who this cluster is.
 pub const CLUSTER: &str = "cluster/identity";
+/// The last line of the audit trail.
+pub const AUDIT_HEAD: &str = "audit/head";
 /// The peering authority.
 pub const PEERING_CA: &str = "ca/peering";
 

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use peering_core::acl::{AclEvent, Policy, Token};
+use peering_core::audit::Head;
 use peering_core::config_entry::ConfigEntry;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::meta::Meta;
@@ -284,6 +285,15 @@ pub struct Cursor {
     pub revision: u64,
 }
 
+/// How far the audit trail has come: its last line, and the events that it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// The last line.
+    pub head: Head,
+    /// Revision of the last event that is in the trail.
+    pub revision: u64,
+}
+
 /// These are their own shape in version 1: what was made for the store, and core's types that are plain data. One that
 /// changes in core gets a shape of its own here, with the old form.
 macro_rules! kept_as_is {
@@ -308,6 +318,7 @@ kept_as_is!(
     TokenPointer,
     Tombstone,
     Cursor,
+    AuditHead,
     PeerName,
     PeeringSecrets,
     IssuedToken,

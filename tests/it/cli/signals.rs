@@ -54,6 +54,51 @@ async fn the_log_goes_to_standard_error_in_the_format_that_was_asked_for() {
     assert_eq!(process.end(Signal::TERM).await.stderr, "", "nothing failed, so nothing is logged");
 }
 
+#[tokio::test]
+async fn the_audit_trail_goes_to_a_file_and_to_standard_output_after_the_ready_line() {
+    let home = private_directory();
+    let log = home.path().join("trail.log");
+    let path = log.display().to_string();
+    let (process, directory) = server(&["-audit-log", "stdout", "-audit-log", &path]).await;
+    let ended = process.end(Signal::TERM).await;
+    let (ready, lines) = ended.stdout.split_once('\n').unwrap();
+    assert!(ready.starts_with("peering server ready"), "{ready}");
+    assert_eq!(lines, std::fs::read_to_string(&log).unwrap());
+    let events: Vec<&str> =
+        lines.lines().filter_map(|line| line.split("\"event\":\"").nth(1)?.split('"').next()).collect();
+    assert_eq!(events, ["trail_begun", "started", "checkpoint"]);
+    assert!(!directory.path().join("audit.log").exists(), "nothing goes where nobody asked for it");
+}
+
+#[tokio::test]
+async fn a_hang_up_after_a_move_signs_the_old_audit_log_off_and_begins_a_new_one() {
+    let (process, directory) = server(&[]).await;
+    let [log, moved] = ["audit.log", "audit.log.1"].map(|name| directory.path().join(name));
+    let written = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    eventually(
+        Duration::from_secs(10),
+        async || {
+            if written(&log).contains("started") { Ok(()) } else { Err(written(&log)) }
+        },
+    )
+    .await;
+    std::fs::rename(&log, &moved).unwrap();
+    process.signal(Signal::HUP);
+    eventually(Duration::from_secs(10), async || {
+        let is_over =
+            log.exists() && written(&moved).lines().last().is_some_and(|line| line.contains("\"checkpoint\""));
+        if is_over { Ok(()) } else { Err(written(&moved)) }
+    })
+    .await;
+    process.end(Signal::TERM).await;
+    let [keyring, log, moved] = [directory.path().join("keyring"), log, moved].map(|path| path.display().to_string());
+    let key = directory.path().join("key.pem");
+    std::fs::write(&key, program().run(&["audit", "key", "-keyring", &keyring]).await.success()).unwrap();
+    // In any order: each file says where it belongs.
+    let words = ["audit", "verify", "-key", key.to_str().unwrap(), &log, &moved];
+    assert!(program().run(&words).await.success().contains("Chain:        whole\n"));
+}
+
 /// Sends SIGHUP and waits until this is in the log for so many times.
 async fn hang_up(process: &Process, text: &str, times: usize) {
     process.signal(Signal::HUP);

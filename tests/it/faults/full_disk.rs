@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use peering_tests::cluster::{Cluster, peer};
+use peering_core::audit::Verifier;
+use peering_tests::cluster::{Cluster, STATE_WITHIN, peer};
+use peering_tests::eventually::eventually;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -54,7 +56,9 @@ async fn a_server_on_a_full_disk_says_so_and_goes_on_once_there_is_space() {
     // 1. Two clusters are peers; one of them has a small disk.
     let disk = SmallDisk::new();
     let mut acceptor = Cluster::start_at_place("dc1", &disk.path().join("data")).await;
-    let dialer = Cluster::start("dc2").await;
+    // The other has its audit trail there.
+    let trail = disk.path().join("audit.log");
+    let dialer = Cluster::start_changed("dc2", |config| config.audit.file = Some(trail.clone())).await;
     peer(&acceptor, &dialer).await;
     let unused = acceptor.generate("unused").await;
 
@@ -92,4 +96,19 @@ async fn a_server_on_a_full_disk_says_so_and_goes_on_once_there_is_space() {
     }
     assert_eq!(acceptor.state("later").await, "PENDING");
     acceptor.stop().await;
+
+    // 5. What the audit trail could not take is in it now: nothing is lost, and the chain holds.
+    eventually(STATE_WITHIN, async || {
+        let text = fs::read_to_string(&trail).unwrap();
+        let told = |event: &str| {
+            let begins = format!("\"event\":\"{event}\"");
+            text.lines().any(|line| line.contains(&begins) && line.contains("\"peer\":\"of-unused\""))
+        };
+        if told("establish_begun") && told("established") { Ok(()) } else { Err(text) }
+    })
+    .await;
+    let mut verifier = Verifier::new(None, None);
+    verifier.begin_file("audit.log");
+    fs::read_to_string(&trail).unwrap().lines().for_each(|line| verifier.line(line.as_bytes(), true));
+    assert!(verifier.finish().is_whole());
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod acl;
 mod agent;
+mod audit;
 mod blocking;
 mod bounds;
 mod catalog;

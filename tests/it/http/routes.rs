@@ -32,6 +32,8 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("/v1/health/service/web", "OPTIONS,GET"),
     ("/v1/internal/ui/exported-services", "OPTIONS,GET"),
     ("/v1/internal/ui/services", "OPTIONS,GET"),
+    ("/v1/peering-audit/head", "OPTIONS,GET"),
+    ("/v1/peering-audit/key", "OPTIONS,GET"),
     ("/v1/status/leader", "OPTIONS,GET"),
     ("/v1/status/peers", "OPTIONS,GET"),
 ];

@@ -1,5 +1,6 @@
 //! Stories in numbered steps, told with processes of the program under test; each ends with the misuse that must fail.
 
+mod audit;
 mod backup;
 mod deletion;
 mod issued;

@@ -2,6 +2,7 @@
 
 pub(crate) mod acl;
 pub(crate) mod agent;
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod config;
 mod detail;

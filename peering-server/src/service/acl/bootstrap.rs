@@ -18,6 +18,7 @@ use super::lookup::Found;
 use super::{AclError, TokenView};
 use crate::bounds::{ACL_PAGE_ROWS, COMMIT_ATTEMPTS_MAX};
 use crate::service::access::Actor;
+use crate::service::refusals::Refused;
 use crate::service::{Service, ServiceError};
 use crate::store::key;
 use crate::store::record::{AclBootstrap, AclPointer, StoredAclToken, decode};
@@ -190,6 +191,7 @@ impl Service {
             }
             AclError::BootstrapSecret
         };
+        self.tally(Refused::of("acl_bootstrap", actor.origin()));
         if let Some(times) = self.refusals.note(actor.source, "acl_bootstrap") {
             let source = actor.source.map(|source| source.to_string());
             tracing::warn!(source, times, "an ACL bootstrap was refused");

@@ -33,6 +33,8 @@ pub(super) struct Bench {
     pub(super) exchange: Arc<dyn ExchangeClient>,
     pub(super) datacenter: &'static str,
     pub(super) allow_plaintext: bool,
+    /// Whether events go to an audit trail too.
+    pub(super) is_audited: bool,
 }
 
 impl Bench {
@@ -45,6 +47,7 @@ impl Bench {
             exchange: Arc::new(Nobody),
             datacenter,
             allow_plaintext: false,
+            is_audited: false,
         }
     }
 
@@ -68,7 +71,7 @@ impl Bench {
             allow_plaintext: self.allow_plaintext,
             streams: Arc::new(StreamBoard::new("s1")),
             exchange: Arc::clone(&self.exchange),
-            outbox: Arc::new(Outbox::default()),
+            outbox: Arc::new(if self.is_audited { Outbox::audited() } else { Outbox::default() }),
         }))
     }
 }

@@ -6,6 +6,7 @@ mod every_commit;
 
 mod access;
 mod admitting;
+mod auditing;
 mod bounds;
 mod issued;
 mod losing_answers;

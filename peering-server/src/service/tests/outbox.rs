@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::bench::{Bench, Operate};
 use super::doubtful_store::{Doubt, DoubtfulStore};
 use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
-use crate::service::outbox::{LOG_CONSUMER, Outbox, log_event};
+use crate::service::outbox::{Consumer, Outbox, log_event};
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Record, Store, key};
@@ -169,7 +169,7 @@ async fn events_reach_the_log_in_order_and_a_later_commit_removes_them() {
     stop.cancel();
     following.await.unwrap().unwrap();
     assert_eq!(rows(bench.store.as_ref()).await, [], "what was seen goes at the end");
-    assert!(bench.store.get(&key::cursor(LOG_CONSUMER)).await.unwrap().is_some());
+    assert!(bench.store.get(&key::cursor(Consumer::Log.as_str())).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn too_many_waiting_events_refuse_writes_and_name_who_does_not_read() {
     service.outbox.added(OUTBOX_ROWS_MAX);
     let before = bench.store.revision().await.unwrap();
     let refused = service.token("dialer").await.unwrap_err();
-    assert!(matches!(refused, ServiceError::OutboxFull { rows: OUTBOX_ROWS_MAX, consumer: LOG_CONSUMER }), "{refused}");
+    assert!(matches!(refused, ServiceError::OutboxFull { rows: OUTBOX_ROWS_MAX, consumer: "log" }), "{refused}");
     assert_eq!(bench.store.revision().await.unwrap(), before);
     service.delete_peering("nobody", Origin::default()).await.unwrap();
     let outbox = Outbox::default();

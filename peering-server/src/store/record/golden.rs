@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use peering_core::acl::{AclChange, AclEvent, Policy, Token};
 use peering_core::address::ServerAddress;
+use peering_core::audit::LineHash;
 use peering_core::config_entry;
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::life::{RevokeReason, TokenLife};
@@ -56,6 +57,8 @@ fn from() -> Option<IpAddr> {
 
 /// What was added with the names of those who ask.
 const ORIGIN_LINES: &str = include_str!("../../../../tests/data/store/origins/records.jsonl");
+/// What was added with the audit trail.
+const AUDIT_LINES: &str = include_str!("../../../../tests/data/store/audit/records.jsonl");
 /// What was added with access control.
 const ACL_LINES: &str = include_str!("../../../../tests/data/store/acl/records.jsonl");
 
@@ -194,7 +197,7 @@ fn events() -> Vec<Sample> {
         What::TokenRedeemed { token: one, from: from() },
         What::TokenRedeemed { token: one, from: None },
         What::TokenRevoked { token: one, reason: RevokeReason::Operator },
-        What::StreamSecretPromoted,
+        What::StreamSecretPromoted { token: None },
         What::TrustDomainChanged { from: domain("a.consul"), to: domain("b.consul") },
         What::EstablishBegun,
         What::Established,
@@ -311,6 +314,13 @@ fn a_change_by_nobody_reads_also_where_nobody_was_spelt_out() {
     assert_eq!(row, OutboxRow::Acl(AclEvent { at: at(0), origin: Origin::default(), acl }));
 }
 
+fn audit() -> Vec<Sample> {
+    let head = Head { seq: 12, hash: LineHash::of(b"line") };
+    let what = What::StreamSecretPromoted { token: Some(token(1)) };
+    let promoted = Event { at: at(0), peering: id(), name: name(), what, origin: Origin::default() };
+    vec![sample("audit/head", AuditHead { head, revision: 7 }), sample("outbox/x", promoted)]
+}
+
 #[test]
 fn a_row_of_the_outbox_reads_as_the_event_that_it_was_written_as() {
     let lines = LINES.lines().filter(|line| line.contains("\"what\""));
@@ -330,6 +340,7 @@ fn every_kept_record_reads_as_it_did_and_is_written_as_it_was() {
     check(acl(), ACL_LINES);
     check(origins(), ORIGIN_LINES);
     check(listed(), LISTED_LINES);
+    check(audit(), AUDIT_LINES);
 }
 
 fn check(samples: Vec<Sample>, lines: &str) {

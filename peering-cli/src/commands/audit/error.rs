@@ -1,0 +1,82 @@
+//! Why a verb about the audit trail failed.
+
+use std::io;
+
+use peering_core::audit::HeadError;
+use thiserror::Error;
+
+use crate::client::error::ClientError;
+use crate::client::go_io;
+use crate::client::settings::SettingsError;
+use crate::output::OutputError;
+use crate::output::escape::line;
+
+/// Says why a verb about the audit trail failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum AuditError {
+    /// The settings of the call are wrong.
+    #[error("Error connecting to the server: {}", line(&.0.to_string()))]
+    Connect(#[from] SettingsError),
+    /// The keys were not told.
+    #[error("Error reading the keys of the audit trail: {0}")]
+    Keys(#[source] ClientError),
+    /// The head was not told.
+    #[error("Error reading the head of the audit trail: {0}")]
+    Head(#[source] ClientError),
+    /// No file is named.
+    #[error("Missing the files of the audit trail, such as audit.log, or - for standard input")]
+    NoFile,
+    /// A file cannot be read.
+    #[error("Error reading {}: {}", line(place), go_io::reason(source))]
+    File {
+        /// The file.
+        place: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is compressed.
+    #[error("{} is compressed: unpack it, perhaps with zcat, and give - to read it from standard input", line(.0))]
+    Compressed(String),
+    /// `-key` names neither a file nor a key.
+    #[error("Invalid -key {}: expected a file of public keys in PEM, as `peering audit key` prints them, or the base64 of one", line(.0))]
+    Key(String),
+    /// `-head` is no head.
+    #[error("Invalid -head: {0}")]
+    BadHead(#[source] HeadError),
+    /// `-format` names no format.
+    #[error("Invalid format, valid formats are {{json|pretty}}")]
+    Format,
+    /// Neither `-token` nor `-peer` is given, or both are.
+    #[error("Give one of -token and -peer: whose story is to be told")]
+    Whose,
+    /// `-token` is no id.
+    #[error("Invalid -token {}: expected the id of a token, as `peering issued list` and `peering inspect` show it", line(.0))]
+    TokenId(String),
+    /// No line tells of the token.
+    #[error("No line tells of the token {0}: is it of another server, or in a file that was rotated away?")]
+    TokenAbsent(String),
+    /// No line tells of the peer.
+    #[error("No line tells of the peer {}: is it of another server, or in a file that was rotated away?", line(.0))]
+    PeerAbsent(String),
+    /// Something is wrong with the trail; the page says what.
+    #[error("This audit trail is not as it was written")]
+    Changed,
+    /// Nothing is wrong, and nothing vouches for it.
+    #[error("Nothing is wrong with this audit trail as far as it goes, and nobody vouches for it")]
+    Unvouched,
+    /// The keyring cannot be opened.
+    #[cfg(feature = "server")]
+    #[error("Error opening the keyring: {}", peering_server::causes::chain(.0))]
+    Keyring(#[from] peering_server::keyring::KeyringError),
+    /// The store cannot be opened.
+    #[cfg(feature = "server")]
+    #[error("Error opening the store: {}", peering_server::causes::chain(.0))]
+    Store(#[from] peering_server::audit::StoredHeadError),
+    /// The operating system did not give what is needed.
+    #[error("Error preparing to run: {0}")]
+    Runtime(#[source] io::Error),
+    /// The result was not printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}

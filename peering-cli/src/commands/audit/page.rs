@@ -1,0 +1,91 @@
+//! The page that `audit verify` prints.
+
+use std::fmt::{self, Write as _};
+
+use peering_core::audit::{HeadCheck, Report};
+
+use crate::gotime::rfc3339_seconds;
+use crate::output::escape;
+
+/// Lays a report out.
+pub(super) fn lay_out(report: &Report, files: &[String], has_keys: bool) -> String {
+    let mut page = String::new();
+    // A `String` takes every write.
+    let _ = write_report(&mut page, report, files, has_keys);
+    page.truncate(page.trim_end().len());
+    page
+}
+
+fn write_report(out: &mut String, report: &Report, files: &[String], has_keys: bool) -> fmt::Result {
+    let files: Vec<_> = files.iter().map(|file| escape::line(file)).collect();
+    writeln!(out, "Files:        {}", files.join(", "))?;
+    match (report.first, report.last) {
+        (Some(first), Some(last)) => {
+            let (from, to) = (first.head.seq, last.head.seq);
+            writeln!(out, "Lines:        {}, seq {from} to {to}", report.lines)?;
+            writeln!(out, "Time:         {} to {}", rfc3339_seconds(first.time), rfc3339_seconds(last.time))?;
+        }
+        _ => writeln!(out, "Lines:        none")?,
+    }
+    let chain = match (report.is_whole(), report.first) {
+        (false, _) => "broken, see below".to_owned(),
+        (true, Some(first)) if first.head.seq > 1 => {
+            format!("whole from seq {} on; what came before is not here", first.head.seq)
+        }
+        (true, _) => "whole".to_owned(),
+    };
+    writeln!(out, "Chain:        {chain}")?;
+    writeln!(out, "Vouched for:  {}", vouched(report, has_keys))?;
+    if let Some(since) = report.unsigned_since.filter(|_| report.vouched.is_some()) {
+        let (lines, are) = if report.unsigned == 1 { ("line", "is") } else { ("lines", "are") };
+        writeln!(out, "Not signed:   {} {lines} after that {are} chained, and not yet signed", report.unsigned)?;
+        if report.is_overdue() {
+            let since = rfc3339_seconds(since);
+            writeln!(
+                out,
+                "              since {since}: a server signs every minute, so that checkpoints may have been removed"
+            )?;
+        }
+    }
+    writeln!(
+        out,
+        "Head:         {}",
+        match report.head {
+            HeadCheck::NotGiven => "not given: if lines were cut off at the end, nobody can tell",
+            HeadCheck::Reached => "reached, nothing is cut off",
+            HeadCheck::Before => "older than the first line here, says nothing about the end",
+            _ => "not reached, see below",
+        }
+    )?;
+    if !report.is_whole() {
+        writeln!(out, "\nWhat is wrong:")?;
+        for fault in &report.faults {
+            writeln!(out, "  * {}", escape::line(&fault.to_string()))?;
+        }
+        if report.faults_untold > 0 {
+            writeln!(out, "  * and {} more", report.faults_untold)?;
+        }
+    }
+    Ok(())
+}
+
+fn vouched(report: &Report, has_keys: bool) -> String {
+    let Some(vouched) = report.vouched else {
+        return match (has_keys, report.checkpoints) {
+            (false, _) => "nothing: no key was given, see `peering audit key`".to_owned(),
+            (true, 0) => "nothing: there is no checkpoint".to_owned(),
+            (true, _) => "nothing: no checkpoint is signed by a key that was given".to_owned(),
+        };
+    };
+    let (seq, time) = (vouched.head.seq, rfc3339_seconds(vouched.time));
+    let count = match report.checkpoints_good {
+        1 => "1 checkpoint".to_owned(),
+        count => format!("{count} checkpoints"),
+    };
+    if report.is_whole() {
+        let first = report.first.map_or(1, |first| first.head.seq);
+        format!("seq {first} to {seq}, until {time}, by {count}")
+    } else {
+        format!("nothing as a whole; the last good one of {count} is seq {seq}, of {time}")
+    }
+}

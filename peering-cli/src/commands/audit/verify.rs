@@ -1,0 +1,75 @@
+//! `peering audit verify`: whether an audit trail is as it was written, and who vouches for it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use peering_core::audit::Verifier;
+
+use crate::commands::audit::error::AuditError;
+use crate::commands::audit::files::{self, Event};
+use crate::commands::audit::keys::Keys;
+use crate::commands::audit::page;
+use crate::world::World;
+
+/// Flags of `audit verify`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "peering audit verify [options] FILE...",
+    about = "Say whether an audit trail is as it was written",
+    long_about = "  Say whether an audit trail is as it was written, and how far signatures vouch
+  for it. Nobody is asked. Files that were rotated away can be given too, in any
+  order; - is standard input.
+
+  Whatever was changed, removed, put in or moved before the last checkpoint is
+  found and named. Lines after it are chained, and not yet signed. Lines that were
+  cut off at the end are found with -head alone.
+
+  The exit code is 0 if nothing is wrong and a key vouches for it, 4 if nothing is
+  wrong and no key vouches for it, 5 if something is wrong, 1 if it could not be
+  found out.
+
+  Example:
+
+    $ peering audit verify -key audit-key.pem audit.log.1 audit.log",
+    args_override_self = true
+)]
+pub(crate) struct Verify {
+    #[arg(
+        long,
+        value_name = "key",
+        help = "Who may have signed: a file of public keys in PEM, as `peering audit key` prints them, or the base64 \
+                of one `key`. Can be given many times."
+    )]
+    key: Vec<String>,
+    #[arg(
+        long,
+        value_name = "SEQ:HASH",
+        help = "Where the trail must at least reach, as `peering audit head` prints it: `SEQ:HASH`."
+    )]
+    head: Option<String>,
+    #[arg(hide = true)]
+    files: Vec<PathBuf>,
+}
+
+impl Verify {
+    pub(super) fn run(self, world: &mut World<'_>) -> Result<(), AuditError> {
+        let keys = Keys::read(&self.key)?;
+        let head = self.head.as_deref().map(str::parse).transpose().map_err(AuditError::BadHead)?;
+        let signed = |message: &[u8], signature: &[u8]| keys.signed(message, signature);
+        let mut verifier = Verifier::new((!keys.is_empty()).then_some(&signed), head);
+        let mut names = Vec::new();
+        files::each_line(&self.files, world, |event| match event {
+            Event::File(name) => {
+                names.push(name.to_owned());
+                verifier.begin_file(name);
+            }
+            Event::Line(line, is_whole) => verifier.line(line, is_whole),
+        })?;
+        let report = verifier.finish();
+        world.output.result(&page::lay_out(&report, &names, !keys.is_empty()))?;
+        if !report.is_whole() {
+            return Err(AuditError::Changed);
+        }
+        if report.vouched.is_none() || report.is_overdue() { Err(AuditError::Unvouched) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,245 @@
+//! Which line comes next in an audit trail, and where it is written: the chain over rotations, crashes and full disks.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use peering_core::audit::{Entry, Head, Line, LineHash, checkpoint_message, event};
+use tracing::{error, info, warn};
+
+use super::error::AuditError;
+use super::file::{Found, LastLine, TrailFile};
+use crate::causes::chain;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::keyring::{Keyring, Label};
+
+/// What a trail works with.
+pub(crate) struct Means {
+    /// Signs checkpoints.
+    pub(crate) keyring: Arc<Keyring>,
+    /// Tells the time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Draws the name of a new trail.
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// Name of this server.
+    pub(crate) node: String,
+    /// Standard output, if lines go there.
+    pub(crate) stdout: Option<Arc<Mutex<dyn Write + Send>>>,
+}
+
+/// A trail that is being written. Its calls wait for the disk.
+pub(crate) struct Trail {
+    means: Means,
+    path: Option<PathBuf>,
+    file: Option<TrailFile>,
+    /// The last line that was made.
+    head: Head,
+    /// The last line that is everywhere where it belongs.
+    written: Head,
+    /// The last checkpoint that was made.
+    signed: u64,
+    for_file: Vec<u8>,
+    for_stdout: Vec<u8>,
+}
+
+/// A waiting row of the outbox, as a trail knows it.
+pub(super) struct Waiting {
+    /// Its name.
+    pub(super) row: String,
+    /// The revision that it came with.
+    pub(super) revision: u64,
+}
+
+impl Trail {
+    /// Opens a trail where it ended: at the last line of its file, or, if that is gone, at the head that the store keeps.
+    /// What is to be said about this stands in lines that [`Trail::flush`] writes first.
+    ///
+    /// # Errors
+    /// [`AuditError`] if the file cannot be opened or is no trail.
+    pub(crate) fn open(means: Means, path: Option<PathBuf>, kept: Option<Head>) -> Result<Self, AuditError> {
+        let mut file = path.as_deref().map(TrailFile::open).transpose()?;
+        let found = file.as_mut().map(TrailFile::recover).transpose()?.unwrap_or_default();
+        let Found { last, dropped_bytes } = found;
+        let head = where_it_ended(last, kept);
+        if let (Some(file), Some(last), Some(kept)) = (&file, last, kept) {
+            compare(file, last.head, kept)?;
+        }
+        // A trail whose last checkpoint is elsewhere is signed anew.
+        let signed = last.filter(|last| last.is_checkpoint && last.head == head).map_or(0, |last| last.head.seq);
+        let (for_file, for_stdout) = (Vec::new(), Vec::new());
+        let mut trail = Self { means, path, file, head, written: head, signed, for_file, for_stdout };
+        let mut first = Vec::new();
+        let now = trail.means.clock.now();
+        let node = Some(trail.means.node.clone());
+        if head == Head::BEGINNING {
+            let name = Some(trail.means.entropy.uuid());
+            first.push(Entry { trail: name, node: node.clone(), ..Entry::new(now, event::TRAIL_BEGUN) });
+        }
+        if dropped_bytes > 0 {
+            info!(dropped_bytes, "half a line at the end of the audit log was cut off");
+            first.push(Entry { dropped_bytes: Some(dropped_bytes), ..Entry::new(now, event::RECOVERED) });
+        }
+        first.push(Entry { node, ..Entry::new(now, event::STARTED) });
+        trail.make(&first)?;
+        Ok(trail)
+    }
+
+    /// Returns the last line that is everywhere where it belongs.
+    pub(super) const fn written(&self) -> Head {
+        self.written
+    }
+
+    /// Finds out which of these rows have their line in the file already: it was written, and then a crash came before
+    /// the row was removed. Lines stand in the order of their revisions, so that looking back ends soon.
+    pub(super) fn told_before(&self, waiting: &[Waiting]) -> Result<HashSet<String>, AuditError> {
+        let mut told = HashSet::new();
+        let (Some(file), Some(oldest)) = (&self.file, waiting.iter().map(|row| row.revision).min()) else {
+            return Ok(told);
+        };
+        let wanted: HashSet<&str> = waiting.iter().map(|row| row.row.as_str()).collect();
+        let mut lines = file.lines();
+        while told.len() < wanted.len() {
+            let Some(line) = lines.next().map_err(|error| file.failed("read", error))? else { break };
+            let Ok(Line { entry, .. }) = Line::parse(&line) else { continue };
+            if let Some(row) = entry.row.filter(|row| wanted.contains(row.as_str())) {
+                told.insert(row);
+            } else if entry.revision.is_some_and(|revision| revision < oldest) {
+                break;
+            }
+        }
+        Ok(told)
+    }
+
+    /// Makes lines, which [`Trail::flush`] writes. If the file was moved away, it is signed off first.
+    ///
+    /// # Errors
+    /// [`AuditError::Line`], and then no line was made.
+    pub(super) fn add(&mut self, entries: &[Entry]) -> Result<(), AuditError> {
+        self.follow_moves();
+        self.make(entries)
+    }
+
+    fn make(&mut self, entries: &[Entry]) -> Result<(), AuditError> {
+        let (mut head, mut lines) = (self.head, Vec::new());
+        for entry in entries {
+            head.append(entry, &mut lines)?;
+        }
+        self.head = head;
+        if self.means.stdout.is_some() {
+            self.for_stdout.extend_from_slice(&lines);
+        }
+        if self.path.is_some() {
+            self.for_file.append(&mut lines);
+        }
+        Ok(())
+    }
+
+    /// Makes a checkpoint if there is anything that none covers; says whether it did.
+    ///
+    /// # Errors
+    /// [`AuditError::Sign`].
+    pub(super) fn sign(&mut self) -> Result<bool, AuditError> {
+        if self.head.seq <= self.signed {
+            return Ok(false);
+        }
+        let time = self.means.clock.now();
+        let message = checkpoint_message(self.head.seq + 1, self.head.hash, time);
+        let (signature, key) = self.means.keyring.sign(Label::AuditCheckpoint, message.as_bytes())?;
+        let (key, signature) = (Some(key.to_string()), Some(STANDARD.encode(signature)));
+        self.make(&[Entry { key, signature, ..Entry::new(time, event::CHECKPOINT) }])?;
+        self.signed = self.head.seq;
+        Ok(true)
+    }
+
+    /// If somebody moved the file away, signs it off and goes on in a new one; says whether it was so.
+    pub(super) fn follow_moves(&mut self) -> bool {
+        let Some(file) = self.file.as_ref().filter(|file| file.is_moved()) else { return false };
+        // What is added to a file that has no name any more, nobody reads.
+        if !file.is_unlinked() {
+            let signed_off = self.sign().and_then(|_| self.write_file());
+            if let Err(cause) = signed_off {
+                warn!(cause = chain(&cause), "the audit log that was moved away could not be signed off");
+            }
+        }
+        info!("the audit log was moved away, and goes on in a new file");
+        self.file = None;
+        true
+    }
+
+    /// Writes what was made. When this returns it is on the disk; after an error it waits to be written.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub(super) fn flush(&mut self) -> Result<(), AuditError> {
+        if self.file.as_ref().is_some_and(TrailFile::is_moved) {
+            self.file = None;
+        }
+        self.write_file()?;
+        self.write_stdout()?;
+        self.written = self.head;
+        Ok(())
+    }
+
+    fn write_file(&mut self) -> Result<(), AuditError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if self.file.is_none() {
+            let mut file = TrailFile::open(path)?;
+            file.recover()?;
+            self.file = Some(file);
+        }
+        if let Some(file) = self.file.as_mut().filter(|_| !self.for_file.is_empty()) {
+            file.append(&self.for_file)?;
+            self.for_file.clear();
+        }
+        Ok(())
+    }
+
+    fn write_stdout(&mut self) -> Result<(), AuditError> {
+        let Some(stdout) = self.means.stdout.as_ref().filter(|_| !self.for_stdout.is_empty()) else { return Ok(()) };
+        let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.for_stdout.is_empty() {
+            match stdout.write(&self.for_stdout) {
+                Ok(0) => return Err(AuditError::Stdout(std::io::ErrorKind::WriteZero.into())),
+                Ok(bytes) => drop(self.for_stdout.drain(..bytes)),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(AuditError::Stdout(error)),
+            }
+        }
+        stdout.flush().map_err(AuditError::Stdout)
+    }
+}
+
+/// Decides where a trail goes on. The file wins if it is ahead: then the store is an older one that was put back. Else the
+/// head that the store keeps does, so that whoever verifies the file sees what is missing from it.
+fn where_it_ended(last: Option<LastLine>, kept: Option<Head>) -> Head {
+    match (last.map(|last| last.head), kept) {
+        (Some(last), Some(kept)) if last.seq > kept.seq => last,
+        (_, Some(kept)) => kept,
+        (Some(last), None) => last,
+        (None, None) => Head::BEGINNING,
+    }
+}
+
+/// Says what the file lacks of what the store knows of it.
+fn compare(file: &TrailFile, last: Head, kept: Head) -> Result<(), AuditError> {
+    let advice = "verify it with `peering audit verify` and look for who could write to it";
+    if last.seq < kept.seq {
+        error!(ends_at = last.seq, expected = kept.seq, advice, "lines at the end of the audit log are missing");
+        return Ok(());
+    }
+    let mut lines = file.lines();
+    while let Some(line) = lines.next().map_err(|error| file.failed("read", error))? {
+        let Ok(parsed) = Line::parse(&line) else { continue };
+        if parsed.seq == kept.seq && LineHash::of(&line) != kept.hash {
+            error!(seq = kept.seq, advice, "a line of the audit log is not the one that was written");
+        }
+        if parsed.seq <= kept.seq {
+            break;
+        }
+    }
+    Ok(())
+}
