@@ -8,7 +8,7 @@ use peering_core::name::PeerName;
 use peering_core::secrets::{IssuedToken, PeeringSecrets};
 use tracing::warn;
 
-use super::{TOKEN_ROWS_A_PAGE, TokenFilter, TokenPage, TokenView, is_key_of};
+use super::{TOKEN_ROWS_A_PAGE, TokenFilter, TokenPage, TokenView};
 use crate::bounds::LISTED_TOKENS_MAX;
 use crate::causes::chain;
 use crate::service::peerings::Indexed;
@@ -35,7 +35,7 @@ impl Service {
         let peer = filter.peer.as_ref().map(|name| name.to_lowercase());
         let now = self.clock.now();
         // By the order of their making: what is more than anybody gets at once falls off at the end.
-        let mut first: BTreeMap<u64, TokenView> = BTreeMap::new();
+        let mut first: BTreeMap<(u64, TokenId), TokenView> = BTreeMap::new();
         let mut has_more = false;
         let mut names = Names::default();
         let (mut after, mut index): (Option<String>, _) = (None, None);
@@ -45,8 +45,8 @@ impl Service {
             let index = *index.get_or_insert(page.revision);
             after = page.records.last().map(|record| record.key.clone());
             for record in page.records {
-                let is_late =
-                    first.len() >= tokens_max && first.last_key_value().is_some_and(|(last, _)| *last < record.created);
+                let is_late = first.len() >= tokens_max
+                    && first.last_key_value().is_some_and(|((last, _), _)| *last < record.created);
                 if record.created <= filter.after || (is_late && has_more) {
                     continue;
                 }
@@ -59,7 +59,7 @@ impl Service {
                 if !is_asked_for {
                     continue;
                 }
-                first.insert(view.create_index, view);
+                first.insert((view.create_index, view.issued.life.id()), view);
                 if first.len() > tokens_max {
                     has_more = true;
                     drop(first.pop_last());
@@ -90,12 +90,13 @@ impl Service {
 
     /// Finds the record of a token among those of all peerings; only keys are looked at.
     pub(super) async fn find_issued_record(&self, token: TokenId) -> Result<(Option<Record>, u64), ServiceError> {
+        let end = format!("/{token}");
         let (mut after, mut index): (Option<String>, _) = (None, None);
         loop {
             let page = self.store.range(key::TOKENS, TOKEN_ROWS_A_PAGE, after.as_deref()).await?;
             let index = (*index.get_or_insert(page.revision)).max(1);
             after = page.records.last().map(|record| record.key.clone());
-            if let Some(found) = page.records.into_iter().find(|record| is_key_of(&record.key, &token)) {
+            if let Some(found) = page.records.into_iter().find(|record| record.key.ends_with(&end)) {
                 return Ok((Some(found), index));
             }
             if !page.more {

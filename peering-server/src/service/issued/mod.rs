@@ -13,7 +13,6 @@ mod revoke;
 
 use std::time::Duration;
 
-use peering_core::id::TokenId;
 use peering_core::life::TokenState;
 use peering_core::name::PeerName;
 use peering_core::secrets::IssuedToken;
@@ -60,9 +59,4 @@ pub struct TokenPage {
     pub tokens: Vec<TokenView>,
     /// Whether there are more after the last.
     pub has_more: bool,
-}
-
-/// Says whether a key is that of this token, of whatever peering.
-fn is_key_of(key: &str, token: &TokenId) -> bool {
-    key.rsplit_once('/').is_some_and(|(_, id)| id == token.to_string())
 }
