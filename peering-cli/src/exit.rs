@@ -11,8 +11,13 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: done, or help was asked for.
     Success,
-    /// 1: refused, failed, or the flags were wrong; also when the reader of standard output went away.
+    /// 1: refused, failed, or the flags were wrong; an inspected token cannot be used; the reader of standard output went
+    /// away.
     Failure,
+    /// 2: the inspected token may fail where it is used.
+    Warning,
+    /// 3: what was inspected is no token.
+    NoToken,
     /// 4: nothing is wrong with an audit trail, and no key vouches for it.
     Unvouched,
     /// 5: an audit trail is not as it was written.
@@ -28,6 +33,8 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Failure => 1,
+            Self::Warning => 2,
+            Self::NoToken => 3,
             Self::Unvouched => 4,
             Self::Changed => 5,
             Self::UnknownCommand => 127,

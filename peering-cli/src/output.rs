@@ -39,6 +39,9 @@ pub enum OutputError {
     /// Standard output cannot be written, for instance because a disk is full.
     #[error("cannot write to standard output: {0}")]
     Write(#[source] io::Error),
+    /// A result has no YAML form.
+    #[error("cannot print the result as YAML: {0}")]
+    Yaml(#[source] serde_saphyr::ser_error::Error),
     /// A result has no JSON form.
     #[error("cannot print the result as JSON: {0}")]
     Json(#[source] serde_json::Error),
@@ -118,6 +121,16 @@ impl<'a> Output<'a> {
         let text = gojson::to_string_pretty(value).map_err(OutputError::Json)?;
         let lines: Vec<_> = text.split('\n').map(escape::json).collect();
         self.write_result(&lines.join("\n"))
+    }
+
+    /// Prints a result as YAML. What may deceive is escaped: in a quoted value that means the same, elsewhere it is shown.
+    ///
+    /// # Errors
+    /// Those of [`Output::result`], and [`OutputError::Yaml`].
+    pub fn yaml(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        let text = serde_saphyr::to_string_with_options(value, options).map_err(OutputError::Yaml)?;
+        self.result(text.trim_end())
     }
 
     /// Prints a message and a newline on standard error.

@@ -35,7 +35,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         None => println!("there is no CA in it: a server dials this only with -allow-plaintext"),
     }
     for finding in inspect(&text, now).findings {
-        println!("{:?}: {}; {}", finding.severity, finding.message, finding.next_step);
+        println!("{}: {}; {}", finding.severity.as_str(), finding.cause, finding.next_step);
     }
 
     let refused = UnverifiedToken::decode(&text)?.verify("2030-01-02T00:00:00Z".parse()?).err();

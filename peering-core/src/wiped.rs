@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-use zeroize::Zeroize;
+use serde::Deserialize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A text on its way between a token and its fields.
 ///
@@ -34,5 +35,24 @@ impl fmt::Debug for Wiped {
 impl Drop for Wiped {
     fn drop(&mut self) {
         self.0.as_mut_slice().zeroize();
+    }
+}
+
+/// A text that was read and is a secret, or holds one.
+#[derive(Default, Deserialize)]
+#[serde(from = "String")]
+pub(crate) struct WipedText(Zeroizing<String>);
+
+impl From<String> for WipedText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl Deref for WipedText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
 }

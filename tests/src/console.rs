@@ -154,7 +154,9 @@ impl Console {
             return Ok(line);
         }
         let finished = call.finish().await;
-        if finished.code != Some(0) {
+        // On one machine, `inspect` rightly warns of loopback addresses.
+        let is_warning = words.first().is_some_and(|verb| verb == "inspect") && finished.code == Some(2);
+        if finished.code != Some(0) && !is_warning {
             return Err(format!("fails\n{finished:?}"));
         }
         let Some(file) = &parsed.into_file else { return Ok(finished.stdout) };

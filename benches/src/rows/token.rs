@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use peering_core::name::TrustDomain;
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::EstablishmentSecret;
-use peering_core::token::{PeeringToken, UnverifiedToken};
+use peering_core::token::{PeeringToken, UnverifiedToken, inspect};
 use peering_server::ca::{Authority, Purpose};
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,10 @@ struct PlainRemote {
     locality: serde_json::Value,
 }
 
-/// Measures decoding and encoding together, and each alone in words.
+/// Longest that an inspection may take.
+const INSPECTION_SECONDS: f64 = 1e-3;
+
+/// Measures decoding and encoding together, each alone in words, and an inspection.
 pub(crate) fn measure(sizes: &Sizes) -> Result<Vec<Figure>> {
     let text = sample()?;
     let plain: Plain = serde_json::from_slice(&STANDARD.decode(&text)?)?;
@@ -72,14 +75,18 @@ pub(crate) fn measure(sizes: &Sizes) -> Result<Vec<Figure>> {
     let plain_encode = || {
         _ = black_box(serde_json::to_vec(black_box(&plain)).map(|json| STANDARD.encode(json)));
     };
-    let mut samples: [Vec<f64>; 4] = Default::default();
+    let now = jiff::Timestamp::now();
+    let inspection = || {
+        _ = black_box(inspect(black_box(&text), now));
+    };
+    let mut samples: [Vec<f64>; 5] = Default::default();
     for _ in 0..sizes.rounds * 5 {
-        let works: [&dyn Fn(); 4] = [&ours_decode, &plain_decode, &ours_encode, &plain_encode];
+        let works: [&dyn Fn(); 5] = [&ours_decode, &plain_decode, &ours_encode, &plain_encode, &inspection];
         for (samples, work) in samples.iter_mut().zip(works) {
             samples.push(each(sizes.tokens / 5, work));
         }
     }
-    let [ours_decode, plain_decode, ours_encode, plain_encode] = samples.map(median);
+    let [ours_decode, plain_decode, ours_encode, plain_encode, inspection] = samples.map(median);
     let figure = |what: &str, ours: f64, limit: f64| Figure {
         what: format!("{what} of {} bytes, two CA certificates", text.len()),
         ours: shown(ours),
@@ -91,6 +98,13 @@ pub(crate) fn measure(sizes: &Sizes) -> Result<Vec<Figure>> {
         figure("decode and encode a token", ours_decode + ours_encode, plain_decode + plain_encode),
         figure("· decode alone", ours_decode, plain_decode),
         figure("· encode alone", ours_encode, plain_encode),
+        Figure {
+            what: "inspect the same token".to_owned(),
+            ours: shown(inspection),
+            limit: format!("{} (what people do not notice)", shown(INSPECTION_SECONDS)),
+            ratio: inspection / INSPECTION_SECONDS,
+            aim: Aim::AtMost(1.0),
+        },
     ])
 }
 

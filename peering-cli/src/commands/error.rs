@@ -48,12 +48,21 @@ pub(crate) enum CommandError {
     /// There is nothing to inspect.
     #[error("Missing the token to inspect: give the token, its file, or - for standard input")]
     MissingToken,
+    /// `-format` of `inspect` names no format.
+    #[error("Invalid format, valid formats are {{json|pretty|yaml}}")]
+    InspectFormat,
+    /// The inspected token may fail where it is used; the report says why.
+    #[error("The token may fail where it is used")]
+    Doubtful,
     /// The inspected token cannot be used; the report says why.
     #[error("The token cannot be used")]
     Unusable,
+    /// What was inspected is no token.
+    #[error("This is no token")]
+    NoToken,
     /// The same, when a file may have been meant.
-    #[error("The token cannot be used; there is no file of that name either")]
-    UnusableNoFile,
+    #[error("This is no token; there is no file of that name either")]
+    NoTokenNoFile,
     /// The peering token is given twice.
     #[error("Only one of -peering-token and -peering-token-file can be given")]
     TwoTokens,
@@ -183,6 +192,8 @@ impl CommandError {
                 AuditError::Changed => Exit::Changed,
                 _ => Exit::Failure,
             },
+            Self::Doubtful => Exit::Warning,
+            Self::NoToken | Self::NoTokenNoFile => Exit::NoToken,
             _ => Exit::Failure,
         }
     }

@@ -1,34 +1,57 @@
 //! Where a peering token is given: a file or standard input, rather than an argument that other users can see.
 
+use std::io;
 use std::path::Path;
 
-use peering_core::token::TOKEN_BYTES_MAX;
+use peering_core::token::paste::clean;
+use peering_core::token::{TOKEN_BYTES_MAX, UnverifiedToken};
 
 use crate::args::hidden::HiddenText;
 use crate::bounded;
 use crate::commands::error::CommandError;
 use crate::world::World;
 
-/// Most bytes that are read: twice the longest token, which leaves room for line ends.
+/// Most bytes that are read: twice the longest token, which leaves room for line ends and for UTF-16.
 pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 2 * TOKEN_BYTES_MAX as u64;
 
-/// Reads the token in a file, or on standard input for `-`, without the blanks around it.
+/// Reads what is in a file, or on standard input for `-`.
 ///
 /// # Errors
-/// [`CommandError`] if it cannot be read, is too long, or there is none.
-pub(crate) fn read(path: &Path, world: &mut World<'_>) -> Result<HiddenText, CommandError> {
-    let is_stdin = path == Path::new("-");
-    let place = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
-    let text = if is_stdin {
-        bounded::read_text(&mut *world.stdin, TOKEN_FILE_BYTES_MAX)
+/// [`CommandError`] if it cannot be read, is too long, or there are only blanks.
+pub(crate) fn read_bytes(path: &Path, world: &mut World<'_>) -> Result<Vec<u8>, CommandError> {
+    let place = name(path);
+    let bytes = if path == Path::new("-") {
+        bounded::read(&mut *world.stdin, TOKEN_FILE_BYTES_MAX)
     } else {
-        bounded::read_text_file(path, TOKEN_FILE_BYTES_MAX)
+        std::fs::File::open(path).and_then(|file| bounded::read(file, TOKEN_FILE_BYTES_MAX))
     };
-    let text = match text {
-        Ok(Some(text)) => text,
-        Ok(None) => return Err(CommandError::TokenTooLarge { place, bytes_max: TOKEN_FILE_BYTES_MAX }),
-        Err(source) => return Err(CommandError::TokenFile { place, source }),
-    };
-    let token = text.trim();
-    if token.is_empty() { Err(CommandError::TokenMissing { place }) } else { Ok(token.to_owned().into()) }
+    match bytes {
+        Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => Err(CommandError::TokenMissing { place }),
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(CommandError::TokenTooLarge { place, bytes_max: TOKEN_FILE_BYTES_MAX }),
+        Err(source) => Err(CommandError::TokenFile { place, source }),
+    }
+}
+
+/// Reads the peering token in a file, or on standard input for `-`, as [`meant`] has it.
+///
+/// # Errors
+/// Those of [`read_bytes`], and [`CommandError::TokenFile`] for what is no text.
+pub(crate) fn read(path: &Path, world: &mut World<'_>) -> Result<HiddenText, CommandError> {
+    let bytes = read_bytes(path, world)?;
+    meant(&bytes).or_else(|| String::from_utf8(bytes).ok().map(|text| text.trim().to_owned().into())).ok_or_else(|| {
+        let source = io::Error::new(io::ErrorKind::InvalidData, "not valid UTF-8");
+        CommandError::TokenFile { place: name(path), source }
+    })
+}
+
+/// Returns the peering token in a text, without what was pasted around it; nothing if that leaves no peering token. What
+/// is wrong with a text is for the server to say.
+pub(crate) fn meant(bytes: &[u8]) -> Option<HiddenText> {
+    let pasted = clean(bytes).ok()?;
+    UnverifiedToken::decode(pasted.text()).ok().map(|_| pasted.text().to_owned().into())
+}
+
+fn name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
 }

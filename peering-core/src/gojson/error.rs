@@ -27,6 +27,14 @@ pub enum JsonError {
     Unreadable,
 }
 
+impl JsonError {
+    /// Says whether the text is no JSON; else it is, and another than was expected.
+    #[must_use]
+    pub const fn is_syntax(&self) -> bool {
+        matches!(self, Self::Syntax(_))
+    }
+}
+
 /// Says where a text stops being JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]

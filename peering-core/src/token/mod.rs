@@ -18,6 +18,7 @@
 mod consul;
 mod error;
 pub mod inspect;
+pub mod paste;
 
 #[cfg(test)]
 mod samples;
@@ -27,5 +28,5 @@ mod wire;
 pub use consul::{PeeringToken, TOKEN_BYTES_MAX, UnverifiedToken};
 pub use error::{DecodeError, TokenWarning, VerifyError};
 
-pub use inspect::{Report, inspect};
+pub use inspect::{INSPECT_BYTES_MAX, Report, inspect};
 pub use verify::{ADDRESSES_MAX, CA_ENTRIES_MAX, VerifiedToken};

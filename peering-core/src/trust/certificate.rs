@@ -7,11 +7,13 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
+use x509_parser::objects::{oid_registry, oid2sn};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
 use super::key::{Key, RSA_BITS_MIN};
 use super::pem::Block;
+use super::pin::{CaDigest, CaPin};
 
 /// Says why a text is not a certificate. The texts are Consul's, after `peering token invalid CA: `.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -78,6 +80,8 @@ pub struct CaCertificate {
     not_before: Timestamp,
     not_after: Timestamp,
     key: Key,
+    pin: CaPin,
+    signature: String,
     is_ca: bool,
     may_sign: bool,
     spiffe_trust_domain: Option<String>,
@@ -110,7 +114,11 @@ impl CaCertificate {
         let may_sign = usage.is_none_or(|extension| extension.value.key_cert_sign());
         let names = certificate.subject_alternative_name().map_err(|_| MALFORMED)?;
         let spiffe_trust_domain = names.iter().flat_map(|names| &names.value.general_names).find_map(spiffe_domain);
+        let algorithm = certificate.signature_algorithm.oid();
+        let signature = oid2sn(algorithm, oid_registry()).map_or_else(|_| algorithm.to_id_string(), str::to_owned);
         Ok(Self {
+            signature,
+            pin: CaPin::of_public_key(certificate.public_key().raw),
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             not_before: timestamp(certificate.validity().not_before),
@@ -131,6 +139,11 @@ impl CaCertificate {
     /// [`Unusable`], the first reason in the order of its variants.
     pub fn usable_at(&self, now: Timestamp) -> Result<(), Unusable> {
         self.usable_ever()?;
+        self.valid_at(now)
+    }
+
+    /// Says whether a time lies within its validity, whatever it is for.
+    pub(crate) fn valid_at(&self, now: Timestamp) -> Result<(), Unusable> {
         if now < self.not_before {
             Err(Unusable::NotYetValid { not_before: self.not_before })
         } else if now > self.not_after {
@@ -199,6 +212,30 @@ impl CaCertificate {
     #[must_use]
     pub const fn key(&self) -> Key {
         self.key
+    }
+
+    /// Returns the algorithm of its signature, by the name that OpenSSL and RFCs give it, else by its number.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    /// Says whether its basic constraints make it the certificate of a CA.
+    #[must_use]
+    pub const fn is_ca(&self) -> bool {
+        self.is_ca
+    }
+
+    /// Returns the SHA-256 of its public key, which people pin.
+    #[must_use]
+    pub const fn pin(&self) -> CaPin {
+        self.pin
+    }
+
+    /// Returns the digest of a bundle that holds this certificate alone.
+    #[must_use]
+    pub fn digest(&self) -> CaDigest {
+        CaDigest::of_bundle(&self.pem)
     }
 
     /// Returns the trust domain of the certificate's SPIFFE URI, without `spiffe://`.
@@ -273,6 +310,18 @@ mod tests {
         assert_eq!(certificate.not_before(), at("2026-11-22T00:58:02Z"));
         assert_eq!(certificate.not_after(), at("2126-10-29T00:58:02Z"));
         assert_eq!(certificate.spiffe_trust_domain(), None);
+        assert_eq!((certificate.signature(), certificate.is_ca()), ("ecdsa-with-SHA256", true));
+    }
+
+    #[test]
+    fn pins_are_kubeadms_and_digests_are_swarms() {
+        let kubeadm = CaCertificate::parse(fixtures::KUBEADM).unwrap();
+        let pin = "sha256:b97cff896ddf2493b1d49a9b4c92410f0cc72fc0168d99232b0650d8b0c43a41";
+        assert_eq!(kubeadm.pin().to_string(), pin);
+        assert_eq!(kubeadm.fingerprint(), "6f28872fffbebd1198b30841c9eaca795ba045a95aeacdc25cfa4f16548be4cb");
+        let swarm = CaCertificate::parse(fixtures::SWARM.trim_end()).unwrap();
+        let digest = "0c50e905c4fd536c247405549e696706f3f12729a9676613b47a7c50f15bebb0";
+        assert_eq!(swarm.digest().to_string(), digest, "the text of the certificate, with its last line break");
     }
 
     #[test]

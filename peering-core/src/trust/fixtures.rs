@@ -24,6 +24,8 @@ openssl! {
     LEAF = "leaf";
     NO_CONSTRAINTS = "no-constraints";
     NO_CERT_SIGN = "no-cert-sign";
+    KUBEADM = "kubeadm";
+    SWARM = "swarm";
 }
 
 /// Reads a time.

@@ -15,8 +15,11 @@ mod domain;
 pub(crate) mod fixtures;
 mod key;
 mod pem;
+mod pin;
 
 pub use bundle::{BUNDLE_PEM_BYTES_MAX, BUNDLE_ROOTS_MAX, BundleError, TrustAnchors, TrustBundle};
 pub use certificate::{CaCertificate, CertificateError, Unusable};
 pub use domain::peering_trust_domain;
 pub use key::Key;
+pub(crate) use pin::base36;
+pub use pin::{CaDigest, CaPin};

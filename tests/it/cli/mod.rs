@@ -1,5 +1,6 @@
 //! The program under test as people meet it: what it prints, to which stream, and how it exits.
 
+mod inspect;
 mod quickstart;
 mod server;
 mod signals;

@@ -1,5 +1,8 @@
 //! Tokens at their bounds and one past them, through the API, the command line and `inspect`.
 
+use peering_core::token::inspect;
+use peering_core::token::inspect::Code;
+use peering_server::dial::{AddressOrigin, DialPolicy};
 use peering_tests::cluster::Cluster;
 use peering_tests::hand::HandDialer;
 use peering_tests::program::{Finished, Program};
@@ -138,7 +141,8 @@ async fn a_token_without_a_root_that_is_good_now_is_refused_with_the_reason() {
         assert!(report.stdout.contains(expected), "{expected}: {report:?}");
         // One good root among them is enough.
         let token = with(|claims| claims["CA"] = json!([pem, certificate!("p256")]));
-        program().call(["inspect", "-"]).stdin(token).finish().await.success();
+        let report = program().call(["inspect", "-"]).stdin(token).finish().await;
+        assert_eq!((report.code, report.stderr.as_str()), (Some(2), "The token may fail where it is used\n"));
     }
     let answer = cluster.establish("dc1", &with(|claims| claims["CA"] = json!([certificate!("secp256k1")]))).await;
     assert!(answer.body.starts_with("peering token invalid CA: "), "{}", answer.body);
@@ -224,4 +228,42 @@ async fn what_our_own_decoder_would_refuse_is_refused_before_anything_is_written
     }
     assert_eq!(cluster.read("c2").await, before);
     HandDialer::with(&good).await.exchange().await.unwrap();
+}
+
+#[test]
+fn inspection_knows_which_addresses_are_never_dialed() {
+    let policy = DialPolicy::default();
+    for address in [
+        "203.0.113.7",
+        "10.0.0.1",
+        "100.64.0.1",
+        "127.0.0.1",
+        "0.0.0.0",
+        "0.1.2.3",
+        "169.254.169.254",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "2001:db8::1",
+        "::",
+        "::1",
+        "::7f00:1",
+        "fe80::1",
+        "fec0::1",
+        "fd00::1",
+        "ff02::1",
+        "::ffff:169.254.1.1",
+        "::ffff:0:169.254.1.1",
+        "64:ff9b::169.254.1.1",
+        "64:ff9b:1::169.254.1.1",
+        "2002:a9fe:101::",
+        "2001:0:1:2:3:4:5601:fefe",
+    ] {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        let text = std::net::SocketAddr::from((address, 8503)).to_string();
+        let token = with(|claims| claims["ServerAddresses"] = json!([text]));
+        let report = inspect(token, jiff::Timestamp::now());
+        let is_refused = report.findings.iter().any(|finding| finding.code == Code::NoDialable);
+        assert_eq!(is_refused, policy.check(address, AddressOrigin::Token).is_err(), "{text}: {report:?}");
+    }
 }

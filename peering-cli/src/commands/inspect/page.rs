@@ -1,9 +1,11 @@
 //! The page that `inspect` prints for people.
 
+mod contents;
+
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
-use peering_core::token::inspect::{CertificateReport, Contents, Finding, Severity};
+use peering_core::token::inspect::{CertificateReport, Finding};
 use peering_core::token::{ADDRESSES_MAX, CA_ENTRIES_MAX, Report};
 
 use crate::gotime::rfc3339_seconds;
@@ -26,15 +28,18 @@ pub(super) fn lay_out(report: &Report) -> String {
 }
 
 fn write_report(out: &mut String, report: &Report) -> fmt::Result {
-    field(out, "Kind", report.kind)?;
+    field(out, "Kind", report.kind.as_str())?;
+    if let Some(commands) = report.used_with {
+        field(out, "Used With", commands)?;
+    }
     match &report.refusal {
         _ if report.is_usable => field(out, "Usable", "yes")?,
-        Some(refusal) => field(out, "Usable", format_args!("no: {}", shown(refusal)))?,
-        None => field(out, "Usable", "no")?,
+        Some(refusal) if report.kind.is_peering() => field(out, "Usable", format_args!("no: {}", shown(refusal)))?,
+        _ => field(out, "Usable", "no")?,
     }
     if let Some(contents) = &report.contents {
         writeln!(out)?;
-        write_contents(out, contents)?;
+        contents::write(out, contents)?;
     }
     if !report.findings.is_empty() {
         writeln!(out, "\nFindings:")?;
@@ -42,53 +47,33 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     report.findings.iter().try_for_each(|finding| write_finding(out, finding))
 }
 
-fn write_contents(out: &mut String, contents: &Contents) -> fmt::Result {
-    for (label, text) in [("Peer Name", &contents.peer_name), ("Token ID", &contents.token_id)] {
-        if let Some(text) = text {
-            field(out, label, shown(text))?;
-        }
-    }
-    match contents.expires_at {
-        Some(time) => field(out, "Expires At", rfc3339_seconds(time))?,
-        None => field(out, "Expires At", "never")?,
-    }
-    field(out, "Peer ID", shown(&contents.peer_id))?;
-    field(out, "Server Name", shown(&contents.server_name))?;
-    for (label, text) in [
-        ("Datacenter", &contents.datacenter),
-        ("Partition", &contents.partition),
-        ("Region", &contents.region),
-        ("Zone", &contents.zone),
-    ] {
-        if !text.is_empty() {
-            field(out, label, shown(text))?;
-        }
-    }
-    let secret = if contents.has_establishment_secret { "present, not shown" } else { "missing" };
-    field(out, "Secret", secret)?;
-    let pairs: Vec<String> = contents.meta.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    list(out, "Meta", &pairs)?;
-    list(out, "Manual Server Addresses", &contents.manual_server_addresses)?;
-    list(out, "Server Addresses", &contents.server_addresses)?;
-    for (index, certificate) in contents.certificates.iter().take(CA_ENTRIES_MAX).enumerate() {
-        writeln!(out, "\nCA entry {index}:")?;
+fn write_certificates(out: &mut String, certificates: &[CertificateReport]) -> fmt::Result {
+    for certificate in certificates.iter().take(CA_ENTRIES_MAX) {
+        writeln!(out, "\n{}:", certificate.place)?;
         write_certificate(out, certificate)?;
     }
-    match contents.certificates.len().checked_sub(CA_ENTRIES_MAX) {
-        None | Some(0) => Ok(()),
-        Some(more) => writeln!(out, "\n{more} more CA entries are not shown."),
-    }
+    Ok(())
 }
 
 fn write_certificate(out: &mut String, certificate: &CertificateReport) -> fmt::Result {
+    let CertificateReport { digest, pin, is_ca, is_usable_root, .. } = certificate;
     let valid = certificate.not_before.zip(certificate.not_after);
     let valid = valid.map(|(from, to)| format!("{} to {}", rfc3339_seconds(from), rfc3339_seconds(to)));
+    let ca = is_ca.zip(*is_usable_root).map(|it| match it {
+        (true, true) => "yes, usable as a root now".to_owned(),
+        (true, false) => "yes, not usable as a root now".to_owned(),
+        (false, _) => "no".to_owned(),
+    });
     for (label, text) in [
         ("Subject", &certificate.subject),
         ("Issuer", &certificate.issuer),
         ("Valid", &valid),
         ("Key", &certificate.key),
-        ("SHA-256", &certificate.fingerprint),
+        ("Signature", &certificate.signature),
+        ("CA", &ca),
+        ("Digest", &digest.map(|digest| digest.to_string())),
+        ("Pin", &pin.map(|pin| pin.to_string())),
+        ("Fingerprint", &certificate.fingerprint),
         ("Trust Domain", &certificate.trust_domain),
         ("Problem", &certificate.problem),
     ] {
@@ -101,17 +86,23 @@ fn write_certificate(out: &mut String, certificate: &CertificateReport) -> fmt::
 }
 
 fn write_finding(out: &mut String, finding: &Finding) -> fmt::Result {
-    let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        _ => "info",
-    };
-    writeln!(out, "    {severity}: {} ({})", shown(&finding.message), finding.code)?;
+    let severity = finding.severity.as_str();
+    writeln!(out, "    {severity}: {} ({})", shown(&finding.cause), finding.code.as_str())?;
     writeln!(out, "        What to do: {}", finding.next_step)
 }
 
 fn field(out: &mut String, label: &str, value: impl Display) -> fmt::Result {
     writeln!(out, "{:<14}{value}", format!("{label}:"))
+}
+
+/// Writes those fields that there are.
+fn fields(out: &mut String, fields: &[(&str, Option<&str>)]) -> fmt::Result {
+    let there = fields.iter().filter_map(|(label, text)| Some((label, text.filter(|text| !text.is_empty())?)));
+    there.into_iter().try_for_each(|(label, text)| field(out, label, shown(text)))
+}
+
+fn write_secret(out: &mut String, is_there: bool) -> fmt::Result {
+    field(out, "Secret", if is_there { "present, not shown" } else { "missing" })
 }
 
 fn list(out: &mut String, label: &str, items: &[String]) -> fmt::Result {

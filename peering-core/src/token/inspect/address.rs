@@ -3,135 +3,146 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::finding::Finding;
+use super::code::Code;
+use super::finding::Findings;
 use crate::address::ServerAddress;
 use crate::foreign::quoted;
 use crate::token::verify::ADDRESSES_MAX;
 
-/// The first 96 bits of addresses that a NAT64 gateway turns into IPv4 ones.
-const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
-
-/// Judges the addresses of one list, at most [`ADDRESSES_MAX`] of them.
-pub(super) fn check(list: &str, addresses: &[String], findings: &mut Vec<Finding>) {
-    let mut seen = HashSet::new();
+/// Judges the addresses of one list, at most [`ADDRESSES_MAX`] of them, and returns whether one may be dialed.
+pub(super) fn check(list: &str, addresses: &[String], findings: &mut Findings) -> bool {
+    let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
+    let mut is_dialable = false;
     for text in addresses.iter().take(ADDRESSES_MAX) {
+        let shown = quoted(text);
         if !seen.insert(text) {
-            let message = format!("{list} has {} more than once", quoted(text));
-            findings.push(Finding::info("address-duplicate", message, "nothing; it is only dialed more often"));
+            if repeated.insert(text) {
+                findings.add(Code::AddressDuplicate, format!("{list} has {shown} more than once"));
+            }
             continue;
         }
-        let finding = match ServerAddress::parse(text) {
-            Ok(address) => reach(address.host()).map(|reach| reach.finding(list, text)),
-            Err(_) => Some(malformed(list, text)),
+        let reach = match ServerAddress::parse(text) {
+            Ok(address) => reach(address.host()),
+            Err(_) => {
+                let (code, what) = malformed(text);
+                findings.add(code, format!("{list} has {what}: {shown}"));
+                continue;
+            }
         };
-        findings.extend(finding);
+        is_dialable |= reach.is_dialed();
+        if let Some((code, what)) = reach.finding() {
+            findings.add(code, format!("{list} has {shown}, {what}"));
+        }
     }
+    is_dialable
 }
 
-fn malformed(list: &str, text: &str) -> Finding {
-    let (code, what, next_step) = if text.contains("://") {
-        ("address-scheme", "a URL", "give host:port without a scheme")
+fn malformed(text: &str) -> (Code, &'static str) {
+    if text.contains("://") {
+        (Code::AddressScheme, "a URL")
     } else if !text.starts_with('[') && text.matches(':').count() > 1 {
-        ("address-ipv6-brackets", "an IPv6 address without brackets", "write it as [address]:port")
+        (Code::AddressBrackets, "an IPv6 address without brackets")
     } else if !text.contains(':') || text.starts_with('[') && text.ends_with(']') {
-        ("address-no-port", "an address without a port", "add the port, usually 8503")
+        (Code::AddressNoPort, "an address without a port")
     } else {
-        ("address-malformed", "not host:port with a port from 1 to 65535", "correct it and generate a new token")
-    };
-    Finding::error(code, format!("{list} has {what}: {}", quoted(text)), next_step)
+        (Code::AddressMalformed, "what is not host:port with a port from 1 to 65535")
+    }
 }
 
 /// Who can reach an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    Nobody,
+    Unspecified,
+    Multicast,
+    Reserved,
     SameMachine,
     SameLink,
     SameNetwork,
+    Anybody,
 }
 
 impl Reach {
-    fn finding(self, list: &str, text: &str) -> Finding {
-        let address = quoted(text);
-        match self {
-            Self::Nobody => Finding::warning(
-                "address-unreachable",
-                format!("{list} has {address}, which names no single machine and is never dialed"),
-                "give the acceptor's own address with -server-external-addresses",
-            ),
-            Self::SameMachine => Finding::warning(
-                "address-loopback",
-                format!("{list} has {address}, which only the acceptor's own machine can reach"),
-                "give an address that the dialer can reach with -server-external-addresses",
-            ),
-            Self::SameLink => Finding::warning(
-                "address-link-local",
-                format!("{list} has {address}, which is link-local and is never dialed"),
-                "give an address that the dialer can reach with -server-external-addresses",
-            ),
-            Self::SameNetwork => Finding::warning(
-                "address-private",
-                format!("{list} has {address}, which only the same private network can reach"),
-                "check that the dialer is in that network, or give another with -server-external-addresses",
-            ),
-        }
+    const fn finding(self) -> Option<(Code, &'static str)> {
+        Some(match self {
+            Self::Unspecified => (Code::AddressUnspecified, "which names no single machine and is never dialed"),
+            Self::Multicast => (Code::AddressMulticast, "which is a multicast address and is never dialed"),
+            Self::Reserved => (Code::AddressMulticast, "which is a broadcast or reserved address and is never dialed"),
+            Self::SameMachine => (Code::AddressLoopback, "which only the machine that made the token can reach"),
+            Self::SameLink => (Code::AddressLinkLocal, "which is link-local and is never dialed"),
+            Self::SameNetwork => (Code::AddressPrivate, "which only the same private network can reach"),
+            Self::Anybody => return None,
+        })
+    }
+
+    const fn is_dialed(self) -> bool {
+        matches!(self, Self::SameMachine | Self::SameNetwork | Self::Anybody)
     }
 }
 
-/// Says who can reach a host, if not everybody; a name is not resolved.
-fn reach(host: &str) -> Option<Reach> {
+/// Says who can reach a host; a name is not resolved.
+fn reach(host: &str) -> Reach {
     if host.is_empty() {
-        return Some(Reach::Nobody);
+        return Reach::Unspecified;
     }
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     if name == "localhost" || name.ends_with(".localhost") {
-        return Some(Reach::SameMachine);
+        return Reach::SameMachine;
     }
     let literal = host.split_once('%').map_or(host, |(literal, _)| literal);
-    match literal.parse().ok()? {
-        IpAddr::V4(address) => reach_v4(address),
-        IpAddr::V6(address) => match embedded_v4(address) {
-            Some(address) => reach_v4(address),
-            None => reach_v6(address),
-        },
+    match literal.parse() {
+        Ok(IpAddr::V4(address)) => reach_v4(address),
+        Ok(IpAddr::V6(address)) => embedded_v4(address).map_or_else(|| reach_v6(address), reach_v4),
+        Err(_) => Reach::Anybody,
     }
 }
 
-fn reach_v4(address: Ipv4Addr) -> Option<Reach> {
-    let [first, second, ..] = address.octets();
-    let is_carrier_grade = first == 100 && (64..128).contains(&second);
-    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
-        Some(Reach::Nobody)
-    } else if address.is_loopback() {
-        Some(Reach::SameMachine)
-    } else if address.is_link_local() {
-        Some(Reach::SameLink)
-    } else if address.is_private() || is_carrier_grade {
-        Some(Reach::SameNetwork)
-    } else {
-        None
+fn reach_v4(address: Ipv4Addr) -> Reach {
+    match address.octets() {
+        [0, ..] => Reach::Unspecified,
+        [224..=239, ..] => Reach::Multicast,
+        [240..=255, ..] => Reach::Reserved,
+        [127, ..] => Reach::SameMachine,
+        [169, 254, ..] => Reach::SameLink,
+        // The shared space of carriers is no more public than the private blocks.
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Reach::SameNetwork,
+        _ => Reach::Anybody,
     }
 }
 
-fn reach_v6(address: Ipv6Addr) -> Option<Reach> {
-    if address.is_unspecified() || address.is_multicast() {
-        Some(Reach::Nobody)
+fn reach_v6(address: Ipv6Addr) -> Reach {
+    let is_site_local = address.segments()[0] & 0xffc0 == 0xfec0;
+    if address.is_unspecified() {
+        Reach::Unspecified
+    } else if address.is_multicast() {
+        Reach::Multicast
     } else if address.is_loopback() {
-        Some(Reach::SameMachine)
+        Reach::SameMachine
     } else if address.is_unicast_link_local() {
-        Some(Reach::SameLink)
-    } else if address.is_unique_local() {
-        Some(Reach::SameNetwork)
+        Reach::SameLink
+    } else if address.is_unique_local() || is_site_local {
+        Reach::SameNetwork
     } else {
-        None
+        Reach::Anybody
     }
 }
 
+/// Returns the IPv4 address that an IPv6 one carries, in the forms that `peering_server::dial` unwraps.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let segments = address.segments();
-    let is_nat64 = segments[..6] == NAT64;
-    let last = || Ipv4Addr::from_bits(u32::from(segments[6]) << 16 | u32::from(segments[7]));
-    address.to_ipv4_mapped().or_else(|| is_nat64.then(last))
+    let joined = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
+        // The unspecified and the loopback address are no IPv4 ones.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        // IPv4-compatible, IPv4-mapped, IPv4-translated, NAT64 and NAT64 within a site.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        // 6to4.
+        | [0x2002, high, low, ..] => joined(high, low),
+        // Teredo.
+        [0x2001, 0, .., high, low] => joined(!high, !low),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -140,9 +151,9 @@ mod tests {
 
     fn codes(addresses: &[&str]) -> Vec<&'static str> {
         let addresses: Vec<String> = addresses.iter().map(|&text| text.to_owned()).collect();
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         check("ServerAddresses", &addresses, &mut findings);
-        findings.iter().map(|finding| finding.code).collect()
+        findings.sorted().iter().map(|finding| finding.code.as_str()).collect()
     }
 
     #[test]
@@ -157,12 +168,12 @@ mod tests {
             ("127.1.2.3:1", Some("address-loopback")),
             ("[::1]:1", Some("address-loopback")),
             ("[::ffff:127.0.0.1]:1", Some("address-loopback")),
-            ("0.0.0.0:1", Some("address-unreachable")),
-            ("[::]:1", Some("address-unreachable")),
-            (":1", Some("address-unreachable")),
-            ("224.0.0.1:1", Some("address-unreachable")),
-            ("255.255.255.255:1", Some("address-unreachable")),
-            ("[ff02::1]:1", Some("address-unreachable")),
+            ("0.0.0.0:1", Some("address-unspecified")),
+            ("[::]:1", Some("address-unspecified")),
+            (":1", Some("address-unspecified")),
+            ("224.0.0.1:1", Some("address-multicast")),
+            ("255.255.255.255:1", Some("address-multicast")),
+            ("[ff02::1]:1", Some("address-multicast")),
             ("169.254.169.254:1", Some("address-link-local")),
             ("[fe80::1%eth0]:1", Some("address-link-local")),
             ("[64:ff9b::169.254.169.254]:1", Some("address-link-local")),
@@ -173,6 +184,12 @@ mod tests {
             ("100.127.255.255:1", Some("address-private")),
             ("100.128.0.1:1", None),
             ("[fd00::1]:1", Some("address-private")),
+            ("[fec0::1]:1", Some("address-private")),
+            ("0.1.2.3:1", Some("address-unspecified")),
+            ("240.0.0.1:1", Some("address-multicast")),
+            ("[2002:7f00:1::]:1", Some("address-loopback")),
+            ("[2001:0:1:2:3:4:80ff:fffe]:1", Some("address-loopback")),
+            ("[2002:cb00:710a::]:1", None),
             ("h", Some("address-no-port")),
             ("[::1]", Some("address-no-port")),
             ("::1:8503", Some("address-ipv6-brackets")),
@@ -189,11 +206,24 @@ mod tests {
 
     #[test]
     fn an_address_that_comes_twice_is_named_once_more() {
-        assert_eq!(codes(&["h", "h", "h:1", "h:1"]), ["address-no-port", "address-duplicate", "address-duplicate"]);
+        assert_eq!(
+            codes(&["h", "h", "h", "h:1", "h:1"]),
+            ["address-no-port", "address-duplicate", "address-duplicate"]
+        );
+    }
+
+    #[test]
+    fn only_what_is_dialed_counts() {
+        for (address, is_dialed) in [("127.0.0.1:1", true), ("h:1", true), ("169.254.0.1:1", false), ("h", false)] {
+            assert_eq!(check("A", &[address.to_owned()], &mut Findings::default()), is_dialed, "{address}");
+        }
     }
 
     #[test]
     fn a_long_list_is_judged_up_to_the_bound() {
-        assert_eq!(codes(&vec!["127.0.0.1:1"; 10_000]).len(), ADDRESSES_MAX);
+        let many: Vec<String> = (0..10_000).map(|port| format!("127.0.0.1:{}", port + 1)).collect();
+        let mut findings = Findings::default();
+        check("ServerAddresses", &many, &mut findings);
+        assert_eq!(findings.sorted().len(), ADDRESSES_MAX);
     }
 }

@@ -2,18 +2,7 @@
 
 use serde::Serialize;
 
-/// How bad a finding is; the worst comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Severity {
-    /// The token cannot be used.
-    Error,
-    /// The token may fail where it is used.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
+use super::code::{Code, Severity};
 
 /// One thing that is to be said about a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,25 +10,28 @@ pub enum Severity {
 #[non_exhaustive]
 pub struct Finding {
     /// A stable name for scripts, such as `address-loopback`.
-    pub code: &'static str,
+    pub code: Code,
     /// How bad it is.
     pub severity: Severity,
-    /// What is wrong; foreign text in it is quoted and cut.
-    pub message: String,
+    /// What is wrong here; foreign text in it is quoted and cut.
+    pub cause: String,
     /// What a person can do about it.
     pub next_step: &'static str,
 }
 
-impl Finding {
-    pub(super) fn error(code: &'static str, message: impl Into<String>, next_step: &'static str) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), next_step }
+/// What was found so far, in the order in which it was found.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Adds a finding with its cause.
+    pub(super) fn add(&mut self, code: Code, cause: impl Into<String>) {
+        self.0.push(Finding { code, severity: code.severity(), cause: cause.into(), next_step: code.next_step() });
     }
 
-    pub(super) fn warning(code: &'static str, message: impl Into<String>, next_step: &'static str) -> Self {
-        Self { code, severity: Severity::Warning, message: message.into(), next_step }
-    }
-
-    pub(super) fn info(code: &'static str, message: impl Into<String>, next_step: &'static str) -> Self {
-        Self { code, severity: Severity::Info, message: message.into(), next_step }
+    /// Returns them, the worst first.
+    pub(super) fn sorted(mut self) -> Vec<Finding> {
+        self.0.sort_by_key(|finding| finding.severity);
+        self.0
     }
 }
