@@ -55,6 +55,12 @@ pub enum AuditError {
         /// Its mode.
         found: u32,
     },
+    /// Another server writes to it.
+    #[error("the audit log {} is written by another server: name another file with -audit-log", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// It has something else in it.
     #[error("{} holds something that is no audit trail, and nothing is added to it: name another file with -audit-log", path.display())]
     NotATrail {

@@ -1,9 +1,11 @@
 //! The file of an audit trail: opened with care, appended to, cut back to its last whole line after a crash.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use peering_core::audit::{Head, Line, LineHash, event};
 use rustix::process::geteuid;
@@ -18,6 +20,10 @@ const FILE_MODE: u32 = 0o600;
 const OTHERS_WRITE: u32 = 0o022;
 /// What every line begins with; half a line begins so too, or with a part of it.
 const LINE_BEGINS: &[u8] = b"{\"v\":";
+/// How long a file that is in use is asked for again. A server that just ended may still hold it for a moment.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Lines at the end of a file that are looked at for one that is a line of a trail: whoever wrote so many others did not
 /// do it by accident.
 const FOREIGN_LINES_MAX: usize = 1_024;
@@ -71,10 +77,54 @@ impl TrailFile {
         if identity(&named) != identity(&metadata) {
             return Err(AuditError::NotAFile { path: path.to_owned() });
         }
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("sync the directory of"))?;
+        lock(path, &file)?;
+        File::open(directory_of(path)).and_then(|parent| parent.sync_all()).map_err(failed("sync the directory of"))?;
         let (identity, bytes) = (identity(&metadata), metadata.len());
         Ok(Self { path: path.to_owned(), file, identity, bytes, is_torn: false, lacks_newline: false })
+    }
+
+    /// Opens a file that was rotated away, if it is one of ours, to look at its end.
+    fn open_rotated(path: &Path) -> Option<Self> {
+        check(path, &fs::symlink_metadata(path).ok()?).ok()?;
+        let file = File::open(path).ok()?;
+        let metadata = file.metadata().ok()?;
+        check(path, &metadata).ok()?;
+        let (identity, bytes) = (identity(&metadata), metadata.len());
+        let mut opened = Self { path: path.to_owned(), file, identity, bytes, is_torn: false, lacks_newline: false };
+        if bytes > 0 && !opened.ends_with_newline().ok()? {
+            let half = opened.backwards(bytes).next().ok()??;
+            opened.bytes -= half.len() as u64;
+        }
+        Some(opened)
+    }
+
+    /// Finds the file that was moved away from a path while nobody wrote, by what its name begins with: of those that
+    /// have the line `kept`, the one that goes furthest.
+    pub(super) fn predecessor(path: &Path, kept: Head) -> Option<(Self, LastLine)> {
+        let name = path.file_name()?.as_encoded_bytes();
+        let others = fs::read_dir(directory_of(path)).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let others = others.filter(|other| {
+            let other = other.file_name().map(|other| other.as_encoded_bytes());
+            other.is_some_and(|other| other != name && other.starts_with(name))
+        });
+        let candidates = others.filter_map(|other| {
+            let file = Self::open_rotated(&other)?;
+            let last = file.last_line().ok()??;
+            (last.head.seq > kept.seq && file.has(kept).ok()?).then_some((file, last))
+        });
+        candidates.max_by_key(|(_, last)| last.head.seq)
+    }
+
+    /// Says whether a line is in the file as it was written.
+    fn has(&self, wanted: Head) -> io::Result<bool> {
+        let mut lines = self.lines();
+        while let Some(line) = lines.next()? {
+            let Ok(parsed) = Line::parse(&line) else { continue };
+            if parsed.seq <= wanted.seq {
+                return Ok(parsed.seq == wanted.seq && LineHash::of(&line) == wanted.hash);
+            }
+        }
+        Ok(false)
     }
 
     /// Finds the last line. Half a line behind it, which a crash left, is cut off.
@@ -96,20 +146,25 @@ impl TrailFile {
         if self.bytes == 0 {
             return Ok(found);
         }
+        let last = self.last_line().map_err(|error| self.failed("read", error))?;
+        found.last = Some(last.ok_or_else(not_a_trail)?);
+        Ok(found)
+    }
+
+    fn last_line(&self) -> io::Result<Option<LastLine>> {
         let mut lines = self.lines();
         for foreign in 0..FOREIGN_LINES_MAX {
-            let Some(line) = lines.next().map_err(|error| self.failed("read", error))? else { break };
+            let Some(line) = lines.next()? else { break };
             if let Ok(parsed) = Line::parse(&line) {
                 if foreign > 0 {
                     warn!(path = %self.path.display(), lines = foreign, "the audit log ends with lines that are not ours");
                 }
                 let head = Head { seq: parsed.seq, hash: LineHash::of(&line) };
                 let is_checkpoint = parsed.entry.event == event::CHECKPOINT;
-                found.last = Some(LastLine { head, is_checkpoint });
-                return Ok(found);
+                return Ok(Some(LastLine { head, is_checkpoint }));
             }
         }
-        Err(not_a_trail())
+        Ok(None)
     }
 
     /// Reads lines from the last one back.
@@ -200,6 +255,23 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), AuditError> {
     }
     let found = metadata.permissions().mode() & 0o777;
     if found & OTHERS_WRITE != 0 { Err(AuditError::Writable { path: path(), found }) } else { Ok(()) }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Keeps other servers away: two chains in one file are none.
+fn lock(path: &Path, file: &File) -> Result<(), AuditError> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT_MAX => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(AuditError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(AuditError::of_io("lock", path, error)),
+        }
+    }
 }
 
 fn identity(metadata: &Metadata) -> (u64, u64) {

@@ -240,6 +240,33 @@ fn the_file_wins_over_an_older_head_and_a_lost_end_is_seen() {
 }
 
 #[test]
+fn a_file_that_was_moved_away_while_nobody_wrote_is_found_beside_it() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    tell(&mut trail, 1);
+    let kept = trail.written();
+    tell(&mut trail, 2);
+    drop(trail);
+    fs::rename(place.path("audit.log"), place.path("audit.log-20301231")).unwrap();
+    fs::write(place.path("audit.log.old"), "something else\n").unwrap();
+    let trail = place.open(Some(kept));
+    let report = place.verify(&["audit.log-20301231", "audit.log"], Some(trail.written()));
+    assert!(report.is_whole(), "{:?}", report.faults);
+    let waiting = |number: u64| Waiting { row: format!("row-{number}"), revision: number };
+    let told: Vec<String> = trail.told_before(&[2, 3].map(waiting)).unwrap().into_iter().collect();
+    assert_eq!(told, ["row-2"], "nothing is told twice");
+}
+
+#[test]
+fn a_file_has_one_writer() {
+    let place = Place::new();
+    let trail = place.open(None);
+    assert!(matches!(place.try_open(None).map(drop), Err(AuditError::InUse { .. })));
+    drop(trail);
+    drop(place.open(None));
+}
+
+#[test]
 fn a_changed_last_line_is_seen_after_the_next_start() {
     let place = Place::new();
     let mut trail = place.open(None);

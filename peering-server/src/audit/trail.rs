@@ -36,6 +36,8 @@ pub(crate) struct Trail {
     means: Means,
     path: Option<PathBuf>,
     file: Option<TrailFile>,
+    /// The file before it, if that was moved away while nobody wrote: what waits in the store may be told there.
+    rotated: Option<TrailFile>,
     /// The last line that was made.
     head: Head,
     /// The last line that is everywhere where it belongs.
@@ -63,15 +65,21 @@ impl Trail {
     pub(crate) fn open(means: Means, path: Option<PathBuf>, kept: Option<Head>) -> Result<Self, AuditError> {
         let mut file = path.as_deref().map(TrailFile::open).transpose()?;
         let found = file.as_mut().map(TrailFile::recover).transpose()?.unwrap_or_default();
-        let Found { last, dropped_bytes } = found;
+        let Found { mut last, dropped_bytes } = found;
+        let mut rotated = None;
+        if let (None, Some(path), Some(kept)) = (last, &path, kept)
+            && let Some((before, end)) = TrailFile::predecessor(path, kept)
+        {
+            (rotated, last) = (Some(before), Some(end));
+        }
         let head = where_it_ended(last, kept);
-        if let (Some(file), Some(last), Some(kept)) = (&file, last, kept) {
+        if let (Some(file), Some(last), Some(kept), None) = (&file, last, kept, &rotated) {
             compare(file, last.head, kept)?;
         }
         // A trail whose last checkpoint is elsewhere is signed anew.
         let signed = last.filter(|last| last.is_checkpoint && last.head == head).map_or(0, |last| last.head.seq);
         let (for_file, for_stdout) = (Vec::new(), Vec::new());
-        let mut trail = Self { means, path, file, head, written: head, signed, for_file, for_stdout };
+        let mut trail = Self { means, path, file, rotated, head, written: head, signed, for_file, for_stdout };
         let mut first = Vec::new();
         let now = trail.means.clock.now();
         let node = Some(trail.means.node.clone());
@@ -97,7 +105,9 @@ impl Trail {
     /// the row was removed. Lines stand in the order of their revisions, so that looking back ends soon.
     pub(super) fn told_before(&self, waiting: &[Waiting]) -> Result<HashSet<String>, AuditError> {
         let mut told = HashSet::new();
-        let (Some(file), Some(oldest)) = (&self.file, waiting.iter().map(|row| row.revision).min()) else {
+        let (Some(file), Some(oldest)) =
+            (self.rotated.as_ref().or(self.file.as_ref()), waiting.iter().map(|row| row.revision).min())
+        else {
             return Ok(told);
         };
         let wanted: HashSet<&str> = waiting.iter().map(|row| row.row.as_str()).collect();

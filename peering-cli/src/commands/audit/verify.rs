@@ -37,14 +37,14 @@ pub(crate) struct Verify {
     #[arg(
         long,
         value_name = "key",
-        help = "Who may have signed: a file of public keys in PEM, as `peering audit key` prints them, or the base64 \
-                of one `key`. Can be given many times."
+        help = "A `key` that may have signed: a file of public keys in PEM, as peering audit key prints them, or the \
+                base64 of one. Can be given many times."
     )]
     key: Vec<String>,
     #[arg(
         long,
         value_name = "SEQ:HASH",
-        help = "Where the trail must at least reach, as `peering audit head` prints it: `SEQ:HASH`."
+        help = "Where the trail must at least reach, `SEQ:HASH` as peering audit head prints it."
     )]
     head: Option<String>,
     #[arg(hide = true)]
