@@ -73,10 +73,7 @@ impl Action {
     /// Says whether the audit trail tells of those who may not. A list that shows only what its reader may see is asked
     /// for all day, and refuses nothing.
     const fn is_audited(self) -> bool {
-        match self.right() {
-            (Resource::Acl | Resource::Operator, _) | (_, Grant::Write) => true,
-            _ => false,
-        }
+        matches!(self.right(), (Resource::Acl | Resource::Operator, _) | (_, Grant::Write))
     }
 
     const fn right(self) -> (Resource, Grant) {

@@ -68,11 +68,11 @@ pub(crate) enum AuditError {
     /// The keyring cannot be opened.
     #[cfg(feature = "server")]
     #[error("Error opening the keyring: {}", peering_server::causes::chain(.0))]
-    Keyring(#[from] peering_server::keyring::KeyringError),
+    Keyring(#[source] Box<peering_server::keyring::KeyringError>),
     /// The store cannot be opened.
     #[cfg(feature = "server")]
     #[error("Error opening the store: {}", peering_server::causes::chain(.0))]
-    Store(#[from] peering_server::audit::StoredHeadError),
+    Store(#[source] Box<peering_server::audit::StoredHeadError>),
     /// The operating system did not give what is needed.
     #[error("Error preparing to run: {0}")]
     Runtime(#[source] io::Error),

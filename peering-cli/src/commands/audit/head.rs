@@ -51,7 +51,8 @@ impl Head {
         if let Some(directory) = &self.data_dir {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let kept = peering_server::audit::stored_head(directory);
-            return Ok(runtime.map_err(AuditError::Runtime)?.block_on(kept)?);
+            let read = runtime.map_err(AuditError::Runtime)?.block_on(kept);
+            return read.map_err(|error| AuditError::Store(Box::new(error)));
         }
         let session = Session::open(&self.http, world)?;
         let head = session.run(session.client.audit_head()).map_err(AuditError::Head)?;

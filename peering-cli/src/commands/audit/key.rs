@@ -69,10 +69,11 @@ fn of_keyring(path: &std::path::Path) -> Result<Vec<AuditKey>, AuditError> {
     use peering_server::entropy::SystemEntropy;
     use peering_server::keyring::{Keyring, Label, PublicKey};
 
-    let keyring = Keyring::open(path, std::sync::Arc::new(SystemEntropy))?;
+    let failed = |error| AuditError::Keyring(Box::new(error));
+    let keyring = Keyring::open(path, std::sync::Arc::new(SystemEntropy)).map_err(failed)?;
     let shown =
         |key: PublicKey| AuditKey { id: key.id.to_string(), is_current: key.is_current, public_key: key.to_base64() };
-    Ok(keyring.public_keys(Label::AuditCheckpoint)?.into_iter().map(shown).collect())
+    Ok(keyring.public_keys(Label::AuditCheckpoint).map_err(failed)?.into_iter().map(shown).collect())
 }
 
 /// Words before a block of PEM are passed over by whoever reads it.
