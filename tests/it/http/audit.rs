@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use peering_core::audit::{Line, LineHash};
+use peering_core::audit::{Entry, Line, LineHash};
 use peering_tests::cluster::{Cluster, STATE_WITHIN};
 use peering_tests::eventually::eventually;
 use peering_tests::site::private_directory;
@@ -49,4 +49,52 @@ async fn only_operators_are_told() {
             assert!(answer.body.contains("lacks permission 'operator:read'"), "{}", answer.body);
         }
     }
+}
+
+#[tokio::test]
+async fn changes_of_access_control_name_who_made_them_and_refusals_who_tried() {
+    // 1. The first management token makes a policy and a token.
+    let guarded = Guarded::start().await;
+    let reader = guarded.token_with("readers", "peering = \"read\"").await;
+    let (accessor, secret) = (reader["AccessorID"].as_str().unwrap(), reader["SecretID"].as_str().unwrap());
+
+    // 2. That token may not write, another does not exist, and somebody has none.
+    let ask = async |token: &str| {
+        let headers = [("x-consul-token", token)];
+        let headers = if token.is_empty() { &[][..] } else { &headers };
+        let answer = guarded.cluster.http().send(reqwest::Method::DELETE, "/v1/peering/west", headers, String::new());
+        assert_eq!(answer.await.status, 403);
+    };
+    ask(secret).await;
+    ask(secret).await;
+    ask("00000000-0000-4000-8000-000000000000").await;
+    ask("").await;
+    // Reading yourself with a wrong token is a guess as good as any.
+    let headers = [("x-consul-token", "hunter2")];
+    let own = guarded.cluster.http().send(reqwest::Method::GET, "/v1/acl/token/self", &headers, String::new()).await;
+    assert_eq!(own.status, 403);
+
+    // 3. The trail tells it, without a secret.
+    let secret = secret.to_owned();
+    let accessor: uuid::Uuid = accessor.parse().unwrap();
+    let text = guarded.end().await;
+    assert!(!text.contains(&secret) && !text.contains("hunter2"), "{text}");
+    let entries: Vec<Entry> = text.lines().map(|line| Line::parse(line.as_bytes()).unwrap().entry).collect();
+    let of = |event: &str| -> Vec<&Entry> { entries.iter().filter(|entry| entry.event == event).collect() };
+    let management = of("acl_management_token_made")[0].acl_token;
+    let made = of("acl_token_created").into_iter().find(|entry| entry.acl_token == Some(accessor)).unwrap();
+    assert_eq!((made.actor, made.source), (management, Some([127, 0, 0, 1].into())));
+    let policy = of("acl_policy_created").into_iter().find(|entry| entry.acl_policy_name.as_deref() == Some("readers"));
+    assert_eq!(policy.unwrap().actor, management);
+    let mut refused: Vec<_> =
+        of("refused").iter().map(|entry| (entry.cause.as_deref(), entry.actor, entry.count)).collect();
+    refused.sort_unstable();
+    let anonymous = peering_core::acl::ANONYMOUS_ACCESSOR;
+    let mut expected = vec![
+        (Some("acl_token"), None, Some(2)),
+        (Some("permission"), Some(anonymous), Some(1)),
+        (Some("permission"), Some(accessor), Some(2)),
+    ];
+    expected.sort_unstable();
+    assert_eq!(refused, expected, "{text}");
 }

@@ -32,14 +32,22 @@ impl Guarded {
         let directory = private_directory();
         let file = directory.path().join("management-token");
         let socket = directory.path().join("api.sock");
+        let audit_log = directory.path().join("audit.log");
         let cluster = Cluster::start_changed("dc1", |config| {
             config.acl = mode;
             config.management_token = Some(file.clone());
             config.http_unix = vec![socket];
+            config.audit.file = Some(audit_log);
         })
         .await;
         let management = fs::read_to_string(file).unwrap();
         Self { cluster, management, directory }
+    }
+
+    /// Ends the server in order, and returns its audit trail.
+    pub(crate) async fn end(mut self) -> String {
+        self.cluster.stop().await;
+        fs::read_to_string(self.directory.path().join("audit.log")).unwrap()
     }
 
     /// Asks with a token; an empty one is none.
