@@ -46,9 +46,15 @@ async fn every_command_of_the_readme_works_and_prints_what_stands_below_it() {
 #[tokio::test]
 async fn every_command_of_the_operations_page_works_in_its_order() {
     let examples = examples(&text(OPERATIONS)).unwrap();
-    for start in
-        ["peering backup ", "peering keyring rotate ", "peering keyring list ", "peering read ", "install ", "kill "]
-    {
+    for start in [
+        "peering backup ",
+        "peering keyring rotate ",
+        "peering keyring list ",
+        "peering read ",
+        "peering issued revoke ",
+        "install ",
+        "kill ",
+    ] {
         assert!(examples.iter().any(|example| example.command.starts_with(start)), "the page does not show {start}");
     }
     let mut console = Console::open(&program());

@@ -125,3 +125,34 @@ impl TlsFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bounds::DIAL_MAX;
+
+    #[test]
+    fn each_way_to_fail_has_a_code_of_its_own() {
+        let connect = |kind: io::ErrorKind| DialError::Connect(kind.into());
+        for (error, code) in [
+            (DialRefusal::Denied.into(), "dial-denied"),
+            (DialError::Resolve(io::ErrorKind::NotFound.into()), "name-unresolved"),
+            (DialError::NoAddress, "name-unresolved"),
+            (connect(io::ErrorKind::ConnectionRefused), "connection-refused"),
+            (connect(io::ErrorKind::HostUnreachable), "unreachable"),
+            (DialError::TimedOut { doing: "connecting", limit: DIAL_MAX }, "dial-timeout"),
+            (DialError::Tls(TlsFailure::UnknownIssuer), "certificate-unknown-ca"),
+            (DialError::Tls(TlsFailure::WrongName), "certificate-wrong-name"),
+            (DialError::Tls(TlsFailure::Expired), "certificate-expired"),
+            (DialError::Tls(TlsFailure::NotYetValid), "certificate-not-yet-valid"),
+            (DialError::Tls(TlsFailure::BadCertificate), "certificate-unusable"),
+            (DialError::Tls(TlsFailure::UnknownServerName), "server-name-unknown"),
+            (DialError::Tls(TlsFailure::Refused), "handshake-refused"),
+            (DialError::Tls(TlsFailure::NotTls), "not-tls"),
+            (DialError::Tls(TlsFailure::Closed), "handshake-closed"),
+            (DialError::Tls(TlsFailure::Protocol), "handshake-failed"),
+        ] {
+            assert_eq!(error.trouble().code(), code, "{error}");
+        }
+    }
+}
