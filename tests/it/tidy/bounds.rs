@@ -69,8 +69,11 @@ fn room(path: &str) -> &str {
 
 /// Returns the longest, most and latest of a file: constants that end like that, outside of its tests.
 fn own_bounds(text: &str) -> impl Iterator<Item = &str> {
-    let product = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
-    let constants = product.lines().filter_map(|line| line.split_once("const ")?.1.split_once(": "));
+    // Tests in a file of their own end nothing here.
+    let lines = text.lines().zip(text.lines().skip(1).chain([""]));
+    let product =
+        lines.take_while(|(line, next)| *line != "#[cfg(test)]" || !next.ends_with('{')).map(|(line, _)| line);
+    let constants = product.filter_map(|line| line.split_once("const ")?.1.split_once(": "));
     constants.map(|(name, _)| name).filter(|name| name.ends_with("_MAX"))
 }
 
