@@ -190,6 +190,15 @@ impl Service {
         Ok(identity)
     }
 
+    /// Notes a token that there is not: in memory, within bounds, so that wrong tokens fill neither the store nor the log.
+    pub(super) fn note_wrong_token(&self, actor: &Actor) {
+        self.tally(Refused::of("acl_token", actor.origin()));
+        if let Some(times) = self.refusals.note(actor.source, "acl_token") {
+            let source = actor.source.map(|source| source.to_string());
+            warn!(source, times, "an ACL token was presented that does not exist");
+        }
+    }
+
     /// Finds out who an actor is.
     ///
     /// # Errors
@@ -205,12 +214,7 @@ impl Service {
             return Err(AclError::Root.into());
         }
         let Some(Found { stored, .. }) = self.find_token(secret).await? else {
-            // Counted in memory, within bounds, so that wrong tokens fill neither the store nor the log.
-            self.tally(Refused::of("acl_token", actor.origin()));
-            if let Some(times) = self.refusals.note(actor.source, "acl_token") {
-                let source = actor.source.map(|source| source.to_string());
-                warn!(source, times, "an ACL token was presented that does not exist");
-            }
+            self.note_wrong_token(actor);
             return Err(AclError::NotFound.into());
         };
         let policies = self.compiled_policies(&stored.token.policies).await?;

@@ -109,7 +109,10 @@ impl Service {
     pub async fn read_own_token(&self, actor: &Actor) -> Result<Indexed<TokenView>, ServiceError> {
         self.access_is_on()?;
         let secret = actor.token.as_ref().ok_or(AclError::NoToken)?;
-        let found = self.find_token(secret).await?.ok_or(AclError::NoToken)?;
+        let Some(found) = self.find_token(secret).await? else {
+            self.note_wrong_token(actor);
+            return Err(AclError::NoToken.into());
+        };
         let value = self.view_token(found, true, &mut PolicyNames::new()).await?;
         Ok(Indexed { value, index: self.directory_index(key::ACL_TOKENS).await? })
     }

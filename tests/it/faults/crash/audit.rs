@@ -83,7 +83,7 @@ async fn a_server_that_is_killed_under_load_tells_each_event_once_in_its_audit_t
     let told: HashSet<String> = generated.map(|line| line.entry.token.unwrap().to_string()).collect();
     let lost: Vec<&String> = acknowledged.difference(&told).collect();
     assert!(lost.is_empty(), "acknowledged, and not in the trail: {lost:?}");
-    assert!(acknowledged.len() > 50, "{}", acknowledged.len());
+    assert!(acknowledged.len() >= 8, "{}", acknowledged.len());
     assert_eq!(lines.last().unwrap().entry.event, "checkpoint");
     let starts = lines.iter().filter(|line| line.entry.event == "started").count();
     println!("{} tokens, {} lines, {starts} starts in the trail", acknowledged.len(), lines.len());
