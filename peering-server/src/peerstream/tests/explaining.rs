@@ -227,16 +227,3 @@ async fn a_dialer_after_the_end_and_one_that_names_nothing_of_ours() {
     assert_eq!(told(&refused).0, 7);
     assert_eq!(home.view("peer").await, None);
 }
-
-#[tokio::test]
-async fn a_call_that_its_dialer_resets_is_cut_and_one_that_it_closes_is_ended() {
-    let home = Home::start("dc1").await;
-    let token = home.token("peer").await;
-    let dialer = ForeignDialer::connect(&token).await;
-    let secret = dialer.redeem(&token).await;
-    let mut closed = dialer.dialed(&token.peer_id, &secret).await;
-    closed.half_close();
-    home.fails_by("peer", "stream-ended").await;
-    drop(dialer.dialed(&token.peer_id, &secret).await);
-    home.fails_by("peer", "connection-lost").await;
-}

@@ -82,6 +82,7 @@ async fn a_half_close_without_terminated_is_a_failure_on_both_sides() {
     assert_eq!(stream.ended().await.1, (2, "stream ended unexpectedly".to_owned()));
     home.reads("peer", Reported::Failing).await;
     assert_eq!(home.last_error("peer").await.as_deref(), Some("stream ended unexpectedly"));
+    home.fails_by("peer", "stream-ended").await;
     let _again = open(&dialer, &peer_id, &secret).await;
     assert_eq!(home.state("peer").await, Some(Reported::Active), "the next stream heals it");
 }

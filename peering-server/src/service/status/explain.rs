@@ -230,8 +230,7 @@ mod tests {
     fn a_peering_s_story_is_bounded() {
         let transitions = DETAIL_TRANSITIONS_MAX * size_of::<Transition>();
         let most = size_of::<History>() + transitions + DETAIL_TEXT_BYTES_MAX;
-        println!("a peering's story has at most {most} bytes");
-        assert!(most <= 640, "{} + {transitions} + {DETAIL_TEXT_BYTES_MAX} bytes", size_of::<History>());
+        assert!(most <= 512, "{} + {transitions} + {DETAIL_TEXT_BYTES_MAX} bytes", size_of::<History>());
     }
 
     #[tokio::test(start_paused = true)]
