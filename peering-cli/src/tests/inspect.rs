@@ -96,7 +96,7 @@ fn each_finding_has_its_text() {
         ("cut at the beginning", full.as_bytes()[1000..].to_vec()),
         ("damaged", with(|it| it["CA"] = json!(5)).into_bytes()),
         ("a swarm token with another letter", text("others/swarm.token").replace("hxo0", "hxO0").into_bytes()),
-        ("a swarm token that was cut", text("others/swarm.token")[..70].as_bytes().to_vec()),
+        ("a swarm token that was cut", text("others/swarm.token").as_bytes()[..70].to_vec()),
         ("a swarm token for FIPS", text("others/swarm-fips.token").into_bytes()),
         (
             "names",

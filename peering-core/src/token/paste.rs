@@ -4,8 +4,6 @@
 //! in which no token is found stays as it is.
 
 mod find;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 
@@ -184,3 +182,6 @@ fn is_invisible(c: &char) -> bool {
 const fn is_quote(c: char) -> bool {
     matches!(c, '\'' | '"' | '`' | '\u{2018}'..='\u{201f}' | '«' | '»')
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,6 @@ mod kubeadm;
 mod peering;
 mod skupper;
 mod swarm;
-#[cfg(test)]
-mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -226,3 +224,6 @@ fn check_end(at: Timestamp, now: Timestamp, findings: &mut Findings) {
         findings.add(Code::ExpiresSoon, format!("it expires at {at}; it is {now} here"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,8 @@ fn check_addresses(claims: &PeeringToken, findings: &mut Findings) {
         [("ManualServerAddresses", manual), ("ServerAddresses", automatic)]
             .map(|(list, addresses)| address::check(list, addresses, findings));
     let is_dialable = if manual.is_empty() { is_automatic_dialable } else { is_manual_dialable };
-    if !is_dialable && !(manual.is_empty() && automatic.is_empty()) {
+    let has_addresses = !manual.is_empty() || !automatic.is_empty();
+    if has_addresses && !is_dialable {
         findings.add(Code::NoDialable, "none of the addresses that would be dialed can be");
     }
     if !manual.is_empty() && !automatic.is_empty() {

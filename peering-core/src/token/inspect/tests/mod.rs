@@ -182,6 +182,7 @@ fn foreign_text_in_findings_is_quoted() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn a_normal_token_takes_less_than_a_millisecond_when_optimised_and_not_much_more_else() {
     let text = samples::REAL.text;
     let took = |_| {
