@@ -71,10 +71,11 @@ fn write_report(out: &mut String, report: &Report, files: &[String], has_keys: b
 
 fn vouched(report: &Report, has_keys: bool) -> String {
     let Some(vouched) = report.vouched else {
-        return match (has_keys, report.checkpoints) {
-            (false, _) => "nothing: no key was given, see `peering audit key`".to_owned(),
-            (true, 0) => "nothing: there is no checkpoint".to_owned(),
-            (true, _) => "nothing: no checkpoint is signed by a key that was given".to_owned(),
+        return match (has_keys, report.checkpoints, report.checkpoints_good) {
+            (false, ..) => "nothing: no key was given, see `peering audit key`".to_owned(),
+            (true, 0, _) => "nothing: there is no checkpoint".to_owned(),
+            (true, _, 0) => "nothing: no checkpoint is signed by a key that was given".to_owned(),
+            (true, ..) => "nothing: what the good checkpoints signed is not what stands before them".to_owned(),
         };
     };
     let (seq, time) = (vouched.head.seq, rfc3339_seconds(vouched.time));

@@ -102,7 +102,7 @@ pub enum Contents {
 
 /// Says what a text is and what is wrong with it, as of a time.
 ///
-/// What people paste around a token is taken off first; see [`paste::clean`](super::paste::clean).
+/// What people paste around a token is taken off first; see [`paste::clean`].
 ///
 /// # Examples
 /// ```
