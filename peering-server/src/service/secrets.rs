@@ -69,6 +69,9 @@ impl OpenError {
             Self::MalformedId(_) => "malformed_id",
             Self::UnknownId(_) => "unknown_id",
             Self::Ended { .. } => "ended",
+            Self::Refused(Refusal::Stream) => "stream_secret_wrong",
+            Self::Refused(Refusal::NoSecrets) => "no_secrets",
+            Self::Refused(Refusal::WrongEnd) => "wrong_end",
             Self::Refused(_) => "refused",
             Self::Store(_) => "store",
         }

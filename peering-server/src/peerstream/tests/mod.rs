@@ -7,6 +7,7 @@ mod foreign_dialer;
 mod home;
 mod relay;
 
+mod agreeing;
 mod bounds;
 mod bundles;
 mod calling_off;
