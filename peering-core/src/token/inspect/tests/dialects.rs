@@ -164,6 +164,15 @@ fn a_wrong_part_is_named() {
 }
 
 #[test]
+fn a_certificate_of_its_own_that_has_ended_is_an_error() {
+    for (text, ends) in [(samples::SKUPPER_CONNECTION, "tls.crt"), (samples::SKUPPER_LINK, "tls.crt")] {
+        let report = inspect(text, at("2130-01-01T00:00:00Z"));
+        let told = report.findings.iter().find(|finding| finding.code == Code::Expired);
+        assert!(told.is_some_and(|told| told.cause.starts_with(ends)), "{report:?}");
+    }
+}
+
+#[test]
 fn a_token_cut_at_any_byte_says_that_it_looks_cut_and_where() {
     let is_told = |text: &str| {
         let report = inspect(text, at(NOW));
