@@ -173,6 +173,12 @@ fn a_certificate_of_its_own_that_has_ended_is_an_error() {
 }
 
 #[test]
+fn a_hash_of_k3s_in_upper_case_is_wrong() {
+    let text = samples::K3S.replace("K106f28872fffb", "K106F28872FFFB");
+    assert_eq!(codes_of(&text), ["part-malformed", "life-unknown", "other-kind"], "{text}");
+}
+
+#[test]
 fn a_token_cut_at_any_byte_says_that_it_looks_cut_and_where() {
     let is_told = |text: &str| {
         let report = inspect(text, at(NOW));
