@@ -56,7 +56,7 @@ impl Inspect {
             return Err(CommandError::InspectFormat);
         }
         let place = Path::new(given.expose());
-        // No token is the name of a file: one has thousands of characters, a name at most 255.
+        // What is a file is read: a token could be the name of one, but hardly of one that is there.
         let is_file = given.expose() == "-" || place.exists();
         let now = (world.clock)();
         let report =

@@ -73,7 +73,7 @@ codes! {
         NotText "not-text", "The bytes are neither UTF-8 nor UTF-16.", "copy the token as text, or give the right file";
         TooLong "too-long", "There are more bytes than any token has.", "check what was pasted, or give the right file";
         Unknown "unknown", "It is no token of a kind that is known here.",
-            "copy the whole token again, from the first to the last character";
+            "check that the right text or file was given, or ask whoever gave it to you what it is";
         Cut "cut", "The end or the beginning is missing.",
             "copy the whole token again, from the first to the last character";
         Unreadable "unreadable", "It is of this kind and cannot be read.", "copy the token again, or have a new one made";
@@ -118,7 +118,7 @@ codes! {
             "have the CA make a root with RSA of 2048 bits, EC P-256, P-384 or P-521, or Ed25519";
         CertificateExtra "certificate-extra", "An entry has more than one certificate; only the first is looked at.",
             "put each root into an entry of its own";
-        TrustDomain "trust-domain", "Server name and CA are of different trust domains: the TLS handshake will fail.",
+        TrustDomain "trust-domain", "Server name and CA are of different trust domains: the TLS handshake may fail.",
             "generate a new token at the acceptor";
         AddressLoopback "address-loopback", "An address is reached only by the machine that made the token.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";

@@ -50,11 +50,13 @@ pub(super) fn look(text: &str, findings: &mut Findings) -> Option<Draft> {
     let mut contents = K3sContents { has_secret: true, ..K3sContents::default() };
     if hash.is_empty() {
         findings.add(Code::NoCaHash, "the hash of the CA is empty");
-    } else if hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    } else if hash.len() == HASH_DIGITS && hash.bytes().all(is_digit) {
+        // k3s compares the text, so that a digit in upper case fits nothing.
         contents.ca_hash = Some(hash.to_owned());
     } else {
         let length = hash.chars().count();
-        let what = format!("its hash is not {HASH_DIGITS} hexadecimal digits: it has {length} characters");
+        let what =
+            format!("its hash is not {HASH_DIGITS} hexadecimal digits in lower case: it has {length} characters");
         findings.add(Code::PartMalformed, what);
     }
     if is_bootstrap_token(credentials) {
@@ -98,5 +100,9 @@ fn draft(contents: K3sContents, findings: &mut Findings) -> Draft {
 
 /// Says whether a text is a password as k3s draws one: sixteen bytes in hexadecimal.
 pub(in crate::token) fn is_short_k3s_token(text: &str) -> bool {
-    text.len() == PASSWORD_DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == PASSWORD_DIGITS && text.bytes().all(is_digit)
+}
+
+const fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }

@@ -10,6 +10,8 @@ use super::{Contents, Draft, Kind};
 const ID_CHARS: usize = 6;
 /// Characters of the secret part.
 const SECRET_CHARS: usize = 16;
+/// Fewest characters of a secret that was cut: with fewer, `secret.yaml` would be a token.
+const CUT_SECRET_CHARS_MIN: usize = 8;
 
 /// What a bootstrap token holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +31,10 @@ pub struct BootstrapContents {
 /// Kubernetes 1.34, `staging/src/k8s.io/cluster-bootstrap/token/api/types.go`.
 pub(super) fn look(text: &str, findings: &mut Findings) -> Option<Draft> {
     let (id, secret) = text.split_once('.').filter(|(id, secret)| {
-        id.len() == ID_CHARS && secret.len() <= SECRET_CHARS && is_part(id) && is_part(secret)
+        id.len() == ID_CHARS
+            && (CUT_SECRET_CHARS_MIN..=SECRET_CHARS).contains(&secret.len())
+            && is_part(id)
+            && is_part(secret)
     })?;
     if secret.len() < SECRET_CHARS {
         let (characters, length) = (text.len(), secret.len());

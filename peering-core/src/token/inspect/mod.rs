@@ -65,7 +65,7 @@ pub struct Report {
     pub used_with: Option<&'static str>,
     /// Whether it can be used there, as far as the token itself tells: no finding is an error.
     pub is_usable: bool,
-    /// What `establish` would answer instead of dialing.
+    /// What `establish` would answer instead of dialing, if it is a peering token.
     pub refusal: Option<String>,
     /// What the token holds, if it could be read.
     pub contents: Option<Contents>,
@@ -140,11 +140,12 @@ pub fn inspect(bytes: impl AsRef<[u8]>, now: Timestamp) -> Report {
             format!("this is a token of another kind ({what}), and `establish` takes peering tokens only"),
         );
     }
-    let refusal = match UnverifiedToken::decode(text) {
+    // The errors of the decoder quote a byte of what it reads: of another program's token, that could be a secret's.
+    let refusal = draft.kind.is_peering().then(|| match UnverifiedToken::decode(text) {
         Ok(token) => token.verify(now).err().map(|error| error.to_string()),
         Err(error) => Some(error.to_string()),
-    };
-    draft.finish(refusal, findings)
+    });
+    draft.finish(refusal.flatten(), findings)
 }
 
 /// A report in the making.

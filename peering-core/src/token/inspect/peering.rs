@@ -150,7 +150,7 @@ fn check_verified(verified: &VerifiedToken, findings: &mut Findings) {
         && domains.peek().is_some()
         && domains.all(|domain| domain != named.as_str())
     {
-        let cause = "the server name and the CA belong to different trust domains, so the TLS handshake will fail";
+        let cause = "the server name and the CA belong to different trust domains, so the TLS handshake may fail";
         findings.add(Code::TrustDomain, cause);
     }
 }

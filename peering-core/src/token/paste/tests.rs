@@ -130,6 +130,40 @@ fn a_text_without_a_token_stays_as_it_is() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+fn a_text_full_of_beginnings_is_read_a_few_times_and_not_from_each() {
+    const BYTES: usize = 1024 * 1024;
+    for beginning in
+        ["ey! ", "ey ", "ew\n", "K10 ", "K10\n", "K10:", "K10::", "K10ab\n", "eyJhIjoxfQ ", "eyJhIjoi ", "SWMTKN-1-\n"]
+    {
+        let begun = std::time::Instant::now();
+        let _ = clean(beginning.repeat(BYTES / beginning.len()).as_bytes());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{beginning:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn an_object_that_is_no_token_hides_none() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+    let pasted = clean(format!("Authorization: Bearer {jwt}\n{}\n", token()).as_bytes()).unwrap();
+    assert_eq!(pasted.text(), token());
+    let alone = format!("Authorization: Bearer {jwt}");
+    assert_eq!(mended(&alone, &alone), []);
+}
+
+#[test]
+fn a_cut_token_does_not_swallow_the_prompt_after_it() {
+    let k3s = samples::K3S.trim();
+    for cut in [&SWARM[..70], &k3s[..40]] {
+        for prompt in ["root@east:~# ", "admin $ ", "east:~$", "east>", "done 1"] {
+            let pasted = clean(format!("{cut}\n{prompt}").as_bytes()).unwrap();
+            assert_eq!(pasted.text(), cut, "{prompt}");
+        }
+    }
+    assert_eq!(mended(format!("'{}'\n$", folded(SWARM, 40, "\n")), SWARM)[..2], [Mended::Quotes, Mended::Blanks(2)]);
+}
+
+#[test]
 fn debugging_shows_no_token() {
     let shown = format!("{:?}", clean(format!("'{SWARM}'").as_bytes()).unwrap());
     assert_eq!(shown, "Pasted(85 bytes, [Quotes])");

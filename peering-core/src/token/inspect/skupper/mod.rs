@@ -235,6 +235,9 @@ impl Sight<'_> {
         if role == Role::Root && report.is_usable_root == Some(false) {
             self.findings.add(Code::NoUsableRoot, format!("{place} is the only root"));
         }
+        if role == Role::Own && report.not_after.is_some_and(|end| end <= self.now) {
+            self.findings.add(Code::Expired, format!("{place} is what it is let in by, and has ended"));
+        }
         self.contents.certificates.push(report);
     }
 

@@ -164,6 +164,21 @@ fn a_wrong_part_is_named() {
 }
 
 #[test]
+fn a_certificate_of_its_own_that_has_ended_is_an_error() {
+    for (text, ends) in [(samples::SKUPPER_CONNECTION, "tls.crt"), (samples::SKUPPER_LINK, "tls.crt")] {
+        let report = inspect(text, at("2130-01-01T00:00:00Z"));
+        let told = report.findings.iter().find(|finding| finding.code == Code::Expired);
+        assert!(told.is_some_and(|told| told.cause.starts_with(ends)), "{report:?}");
+    }
+}
+
+#[test]
+fn a_hash_of_k3s_in_upper_case_is_wrong() {
+    let text = samples::K3S.replace("K106f28872fffb", "K106F28872FFFB");
+    assert_eq!(codes_of(&text), ["part-malformed", "life-unknown", "other-kind"], "{text}");
+}
+
+#[test]
 fn a_token_cut_at_any_byte_says_that_it_looks_cut_and_where() {
     let is_told = |text: &str| {
         let report = inspect(text, at(NOW));
@@ -175,7 +190,7 @@ fn a_token_cut_at_any_byte_says_that_it_looks_cut_and_where() {
         (samples::ELASTICSEARCH.trim(), 3),
         (samples::SWARM.trim(), "SWMTKN-".len()),
         (samples::SWARM_FIPS.trim(), "SWMTKN-".len()),
-        (samples::KUBEADM.trim(), "abcdef.".len()),
+        (samples::KUBEADM.trim(), "abcdef.01234567".len()),
     ] {
         let whole = token.trim_end_matches('=');
         let untold: Vec<usize> = (from..whole.len()).filter(|end| !is_told(&token[..*end])).collect();

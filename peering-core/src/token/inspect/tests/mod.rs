@@ -126,13 +126,21 @@ fn each_defect_of_a_token_has_its_finding() {
 }
 
 #[test]
-fn the_refusal_is_what_establish_answers() {
-    for (text, refusal) in [
-        ("e30=", "peering token server addresses value is empty"),
-        ("+++/+++", "failed to decode token: illegal base64 data at input byte 4"),
-        (samples::KUBEADM.trim(), "failed to decode token: illegal base64 data at input byte 6"),
-    ] {
-        assert_eq!(inspect(text, at(NOW)).refusal.as_deref(), Some(refusal), "{text}");
+fn the_refusal_is_what_establish_answers_to_a_peering_token() {
+    let refusal = |change: fn(&mut PeeringToken)| {
+        let mut claims = claims();
+        change(&mut claims);
+        inspect(claims.encode(), at(NOW)).refusal
+    };
+    let empty = "peering token server addresses value is empty";
+    assert_eq!(refusal(|it| it.server_addresses.clear()).as_deref(), Some(empty));
+    assert_eq!(refusal(|_| ()), None);
+}
+
+#[test]
+fn no_byte_of_another_kind_is_quoted_as_a_refusal() {
+    for text in samples::OTHERS.iter().copied().chain(["K10::node:pw", "e30=", "+++/+++", "hello"]) {
+        assert_eq!(inspect(text, at(NOW)).refusal, None, "{text}");
     }
 }
 
@@ -142,6 +150,7 @@ fn what_is_no_token_says_so() {
         (&b""[..], "empty"),
         (b" \n", "empty"),
         (b"hello", "unknown"),
+        (b"secret.yaml", "unknown"),
         (b"e30=", "unknown"),
         (b"eyJhbGciOiJIUzI1NiJ9", "unknown"),
         (b"abc\xff", "not-text"),
