@@ -29,6 +29,7 @@ use crate::peerstream::{self, GrpcExchange, PeerStreams};
 use crate::service::access::Access;
 use crate::service::acl::ManagementTokenError;
 use crate::service::cluster::{Cluster, ClusterError};
+use crate::service::keys_in_use::{MissingKeys, missing_keys};
 use crate::service::outbox::Outbox;
 use crate::service::status::StreamBoard;
 use crate::service::{Parts, Service, ServiceError};
@@ -83,6 +84,17 @@ pub enum StartError {
         /// Which key is not on it.
         #[source]
         source: KeyringError,
+    },
+    /// The keyring is that of this store, and lacks keys that sealed something in it.
+    #[error(
+        "the keyring {} lacks {missing}, with which this store was sealed: put back the keyring as it was after its last rotation",
+        path.display()
+    )]
+    KeyringIncomplete {
+        /// The keyring that was opened.
+        path: PathBuf,
+        /// Which keys are not on it.
+        missing: MissingKeys,
     },
     /// The cluster's identity cannot be read or made.
     #[error("the cluster's identity cannot be used")]
@@ -232,6 +244,11 @@ impl Server {
             Cluster::open(shared_store.as_ref(), &keyring, clock.as_ref(), entropy.as_ref(), &config.datacenter)
                 .await
                 .map_err(|error| of_cluster(error, &config.store))?;
+        if let StoreChoice::Sqlite { keyring: path, .. } = &config.store
+            && let Some(missing) = missing_keys(shared_store.as_ref(), &keyring).await?
+        {
+            return Err(StartError::KeyringIncomplete { path: path.clone(), missing });
+        }
 
         let authority = Arc::clone(cluster.authority());
         let leaf = LeafKeeper::start(authority, cluster.datacenter().clone(), clock.now())?;

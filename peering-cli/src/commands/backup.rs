@@ -12,6 +12,11 @@ use crate::data_dir::{current_uid, default_data_dir};
 use crate::output::escape::line;
 use crate::world::{Environment, World};
 
+/// The server's setting of its data directory.
+const DATA_DIR: &str = "PEERING_SERVER_DATA_DIR";
+/// The server's setting of its keyring.
+pub(crate) const KEYRING: &str = "PEERING_SERVER_KEYRING";
+
 /// Flags of `backup`.
 #[derive(Debug, Args)]
 #[command(
@@ -33,7 +38,11 @@ use crate::world::{Environment, World};
 pub(crate) struct Backup {
     #[arg(hide = true)]
     file: Option<PathBuf>,
-    #[arg(long, value_name = "value", help = "Directory of the server's store; that of `peering server` by default.")]
+    #[arg(
+        long,
+        value_name = "value",
+        help = "Directory of the server's store; by default PEERING_SERVER_DATA_DIR, else that of `peering server`."
+    )]
     data_dir: Option<PathBuf>,
 }
 
@@ -51,7 +60,7 @@ impl Backup {
             made.peerings,
             made.bytes
         ))?;
-        let keyring = data_dir.join(KEYRING_NAME);
+        let keyring = setting(world.environment, KEYRING).unwrap_or_else(|| data_dir.join(KEYRING_NAME));
         let place = if keyring.exists() {
             format!("{} is not in it", line(&keyring.display().to_string()))
         } else {
@@ -63,11 +72,17 @@ impl Backup {
     }
 }
 
-/// Returns the directory that was named, else that of a server without flags.
+/// Returns the directory that was named by the flag or the server's variable, else that of a server without either.
 ///
 /// # Errors
 /// [`CommandError::NoDataDirectory`] if there is neither.
 pub(crate) fn data_dir(named: Option<PathBuf>, environment: Environment<'_>) -> Result<PathBuf, CommandError> {
     let default = || default_data_dir(environment, current_uid().ok()?);
-    named.filter(|path| !path.as_os_str().is_empty()).or_else(default).ok_or(CommandError::NoDataDirectory)
+    let named = named.filter(|path| !path.as_os_str().is_empty()).or_else(|| setting(environment, DATA_DIR));
+    named.or_else(default).ok_or(CommandError::NoDataDirectory)
+}
+
+/// Returns a path that is set for the server by a variable; one that is empty is none.
+pub(crate) fn setting(environment: Environment<'_>, variable: &str) -> Option<PathBuf> {
+    environment(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use peering_core::api::detail::LastError;
 use peering_core::api::v1::{EstablishRequest, Peering};
 use peering_core::duration::GoDuration;
 
@@ -65,20 +66,41 @@ impl Establish {
             partition: session.client.partition().to_owned(),
             meta: self.meta.into_iter().collect(),
         };
+        let limit = self.wait.filter(|limit| limit.as_nanos() > 0);
+        // A server keeps the last error of a peering that was there before, even if all is well again.
+        let old = limit.and_then(|_| session.run(session.client.read(&name)).ok().flatten()).and_then(last_error);
         session
             .run(session.client.establish(&request))
             .map_err(|source| CommandError::Establish { name: name.clone(), source })?;
         let shown = line(&name);
         world.output.result(&format!("Successfully established peering connection with {shown}"))?;
-        if let Some(limit) = self.wait.filter(|limit| limit.as_nanos() > 0) {
+        if let Some(limit) = limit {
             let mut progress = Progress::new(&name);
             let see = |peering: &Peering, elapsed| progress.see(&mut world.output, peering, elapsed);
-            let waited = session.run(wait::until_active(async || session.client.read(&name).await, limit, see));
+            let read = async || {
+                let mut found = session.client.read(&name).await;
+                if let (Some(old), Ok(Some(peering))) = (&old, &mut found) {
+                    forget(old, peering);
+                }
+                found
+            };
+            let waited = session.run(wait::until_active(read, limit, see));
             progress.end(&mut world.output);
             waited.map_err(|source| CommandError::Wait { name: name.clone(), source })?;
             world.output.result(&format!("The peering connection with {shown} is ACTIVE"))?;
         }
         Ok(())
+    }
+}
+
+fn last_error(peering: Peering) -> Option<LastError> {
+    peering.detail?.last_error
+}
+
+/// Takes an error out of a peering's detail if it is the one that was there before.
+fn forget(old: &LastError, peering: &mut Peering) {
+    if let Some(detail) = &mut peering.detail {
+        detail.last_error.take_if(|error| (error.time, &error.code) == (old.time, &old.code));
     }
 }
 

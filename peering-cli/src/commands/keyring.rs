@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use peering_server::keyring::KeyringError;
 
-use crate::commands::backup::data_dir;
+use crate::commands::backup::{KEYRING, data_dir, setting};
 use crate::commands::error::CommandError;
 use crate::world::{Environment, World};
 
@@ -52,19 +52,24 @@ impl KeyringGroup {
 /// Where the keyring is.
 #[derive(Debug, Args)]
 pub(crate) struct PlaceFlags {
-    #[arg(long, value_name = "value", help = "File of the keyring; keyring in the data directory by default.")]
+    #[arg(
+        long,
+        value_name = "value",
+        help = "File of the keyring; by default PEERING_SERVER_KEYRING, else keyring in the data directory."
+    )]
     keyring: Option<PathBuf>,
     #[arg(
         long,
         value_name = "value",
-        help = "Directory of the server that uses it; that of `peering server` by default."
+        help = "Directory of the server that uses it; by default PEERING_SERVER_DATA_DIR, else that of `peering server`."
     )]
     data_dir: Option<PathBuf>,
 }
 
 impl PlaceFlags {
     fn path(self, environment: Environment<'_>) -> Result<PathBuf, CommandError> {
-        match self.keyring.filter(|path| !path.as_os_str().is_empty()) {
+        let named = self.keyring.filter(|path| !path.as_os_str().is_empty());
+        match named.or_else(|| setting(environment, KEYRING)) {
             Some(path) => Ok(path),
             None => Ok(data_dir(self.data_dir, environment)?.join(KEYRING_NAME)),
         }

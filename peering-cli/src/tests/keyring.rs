@@ -54,3 +54,27 @@ fn what_is_no_private_keyring_is_refused_and_left() {
     assert!(ran.exit == Exit::Failure && ran.stderr.contains("is not a keyring: "), "{ran:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "{}");
 }
+
+#[test]
+fn the_keyring_is_where_the_variables_of_the_server_say_unless_a_flag_says_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let make = |name: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        let id = Keyring::create(&path.join("keyring"), Arc::new(SystemEntropy)).unwrap().current_id().to_string();
+        (path.to_str().unwrap().to_owned(), id)
+    };
+    let ((one, first), (two, second)) = (make("one"), make("two"));
+    let keyring = format!("{two}/keyring");
+    let page = |id: &str| succeeded(&format!("Key               Use\n{id}  current\n"));
+    let (home, file) = (("PEERING_SERVER_DATA_DIR", one.as_str()), ("PEERING_SERVER_KEYRING", keyring.as_str()));
+    assert_eq!(peering(&["keyring", "list"], &[home]), page(&first));
+    assert_eq!(peering(&["keyring", "list", "-data-dir", &two], &[home]), page(&second));
+    assert_eq!(peering(&["keyring", "list"], &[home, file]), page(&second));
+    let named = format!("{one}/keyring");
+    assert_eq!(peering(&["keyring", "list", "-keyring", &named], &[file]), page(&first));
+    assert_eq!(peering(&["keyring", "list"], &[home, ("PEERING_SERVER_KEYRING", "")]), page(&first));
+    let ran = peering(&["backup", &format!("{two}/copy")], &[home]);
+    assert!(ran.stderr.contains(&format!("there is no store in {one}: ")), "{ran:?}");
+}

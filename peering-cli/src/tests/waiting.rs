@@ -1,6 +1,7 @@
 //! `-wait`, on a clock that jumps.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use peering_core::api::v1::Peering;
@@ -92,7 +93,7 @@ fn establish_waits_until_the_peering_is_active() {
     let stdout = "Successfully established peering connection with c\nThe peering connection with c is ACTIVE\n";
     assert_eq!(peering(&words, &[]), succeeded(stdout));
     let paths: Vec<String> = server.seen().iter().map(|seen| seen.uri.path().to_owned()).collect();
-    assert_eq!(paths, ["/v1/peering/establish", "/v1/peering/c"]);
+    assert_eq!(paths, ["/v1/peering/c", "/v1/peering/establish", "/v1/peering/c"]);
 }
 
 #[test]
@@ -172,8 +173,13 @@ fn on_a_terminal_one_line_is_written_over_and_taken_away() {
 
 #[test]
 fn establish_says_what_keeps_the_peering_from_being_active() {
-    let server = Mock::start(|seen| match seen.uri.path() {
-        "/v1/peering/establish" => answer(200, "{}"),
+    let is_begun = AtomicBool::new(false);
+    let server = Mock::start(move |seen| match seen.uri.path() {
+        "/v1/peering/establish" => {
+            is_begun.store(true, Ordering::SeqCst);
+            answer(200, "{}")
+        }
+        _ if !is_begun.load(Ordering::SeqCst) => answer(404, "no such peering"),
         _ => answer(200, &serde_json::to_string(&explained("ESTABLISHING", "connection-refused")).unwrap()),
     });
     let words = ["establish", "-name=c", "-peering-token=t", "-wait=300ms", "-http-addr", &server.address];
@@ -184,4 +190,27 @@ fn establish_says_what_keeps_the_peering_from_being_active() {
     let ran = peering(&words, &[]);
     assert_eq!((ran.exit.code(), ran.stderr.as_str()), (1, expected));
     assert_eq!(ran.stdout, "Successfully established peering connection with c\n");
+}
+
+#[test]
+fn an_error_from_before_is_not_shown_as_one_of_this_attempt() {
+    let reads = AtomicUsize::new(0);
+    let server = Mock::start(move |seen| match seen.uri.path() {
+        "/v1/peering/establish" => answer(200, "{}"),
+        // The old error before and after, then one of the same kind from a later attempt.
+        _ => {
+            let mut peering = explained("ESTABLISHING", "connection-refused");
+            if reads.fetch_add(1, Ordering::SeqCst) >= 3 {
+                let error = peering.detail.as_mut().unwrap().last_error.as_mut().unwrap();
+                error.time = "2030-06-01T00:00:09Z".parse().unwrap();
+            }
+            answer(200, &serde_json::to_string(&peering).unwrap())
+        }
+    });
+    let words = ["establish", "-name=c", "-peering-token=t", "-http-addr", &server.address];
+    let soon = peering(&[&words[..], &["-wait=100ms"]].concat(), &[]);
+    let expected = "Error waiting for peering with c: still ESTABLISHING after 100ms; the servers go on trying\n";
+    assert_eq!((soon.exit.code(), soon.stderr.as_str()), (1, expected));
+    let later = peering(&[&words[..], &["-wait=900ms"]].concat(), &[]);
+    assert!(later.stderr.contains("Last error, at 2030-06-01T00:00:09Z: connection-refused"), "{later:?}");
 }

@@ -77,6 +77,8 @@ pub enum Trouble {
     StreamReplaced,
     /// The peer broke a rule of the protocol.
     ProtocolViolation,
+    /// The peer refuses the secret of a peering token.
+    TokenRefused,
     /// The peer refuses our stream secret.
     StreamSecretRefused,
     /// The peer has no secret to compare ours with.
@@ -196,6 +198,7 @@ impl Trouble {
             Self::PeerNotReading => ("peer-not-reading", "see whether the peer's server is overloaded or stopped"),
             Self::StreamReplaced => ("stream-replaced", "nothing, if it happens once; if it goes on, two servers dial with copies of the same data: stop one"),
             Self::ProtocolViolation => ("protocol-violation", "compare the releases of both servers, and see the log of the peer's"),
+            Self::TokenRefused => ("token-refused", "ask the peer for a new peering token and establish again"),
             Self::StreamSecretRefused => ("stream-secret-refused", "ask the peer for a new peering token and establish again: one side works on other data than before"),
             Self::PeerHasNoSecrets => ("peer-has-no-secrets", "ask the peer for a new peering token and establish again"),
             Self::PeeringUnknownToPeer => ("peering-unknown-to-peer", "ask the peer for a new peering token and establish again: it works on other data than before"),

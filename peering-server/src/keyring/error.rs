@@ -52,7 +52,7 @@ pub enum KeyringError {
     },
     /// Somebody else has the keyring, and could put another in its place.
     #[error(
-        "{} belongs to user {found} and the server runs as user {expected}: run the server as user {found}, or name a keyring of its own",
+        "{} belongs to user {found} and this is user {expected}: run this as user {found}, or name a keyring of user {expected}",
         path.display()
     )]
     WrongOwner {
@@ -60,7 +60,7 @@ pub enum KeyringError {
         path: PathBuf,
         /// Whose it is.
         found: u32,
-        /// Who runs the server.
+        /// Who wants to use it.
         expected: u32,
     },
     /// This user may not do what must be done with the keyring.

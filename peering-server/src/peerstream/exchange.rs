@@ -1,12 +1,13 @@
 //! Asks an acceptor for a stream secret, on a connection of its own.
 
+use std::error::Error;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use peering_core::address::ServerAddress;
 use peering_core::foreign;
-use peering_core::peerstream::PEER_MESSAGE_CHARS_MAX;
+use peering_core::peerstream::{PEER_MESSAGE_CHARS_MAX, Refusal, Said, Trouble};
 use peering_core::secret::StreamSecret;
 use tokio::time::timeout;
 use tonic::metadata::AsciiMetadataValue;
@@ -37,11 +38,14 @@ impl ExchangeClient for GrpcExchange {
             peer_id: ask.dialed.remote_id.clone(),
             establishment_secret: ask.establishment.expose().to_owned(),
         });
-        let redemption = AsciiMetadataValue::try_from(ask.redemption.expose())
-            .map_err(|_| CallError { code: CallCode::Internal, message: "the redemption is not ASCII".to_owned() })?;
+        let redemption = AsciiMetadataValue::try_from(ask.redemption.expose()).map_err(|_| {
+            let message = "the redemption is not ASCII".to_owned();
+            CallError { code: CallCode::Internal, trouble: Trouble::Internal, message }
+        })?;
         request.metadata_mut().insert(REDEMPTION_KEY, redemption);
         let answer = timeout(EXCHANGE_MAX, client.exchange_secret(request)).await.map_err(|_| CallError {
             code: CallCode::Unavailable,
+            trouble: Trouble::DialTimeout,
             message: format!("no answer within {} s", EXCHANGE_MAX.as_secs()),
         })?;
         let answer = answer.map_err(|status| call_error(&status))?;
@@ -60,7 +64,7 @@ fn channel_error(error: &ChannelError, address: &ServerAddress) -> CallError {
         }
         ChannelError::Dial(_) | ChannelError::Http(_) => (CallCode::Unavailable, chain(error)),
     };
-    CallError { code, message }
+    CallError { code, trouble: error.trouble(), message }
 }
 
 fn call_error(status: &Status) -> CallError {
@@ -71,5 +75,11 @@ fn call_error(status: &Status) -> CallError {
         Code::Internal => CallCode::Internal,
         _ => CallCode::Unknown,
     };
-    CallError { code, message: foreign::escaped(status.message(), PEER_MESSAGE_CHARS_MAX) }
+    let trouble = match status.code() {
+        Code::PermissionDenied => Trouble::TokenRefused,
+        // The status was made here, of what became of the connection.
+        _ if status.source().is_some() => Trouble::ConnectionLost,
+        code => Trouble::of(&Refusal::from_peer(code as i32, status.message()), Said::Peer),
+    };
+    CallError { code, trouble, message: foreign::escaped(status.message(), PEER_MESSAGE_CHARS_MAX) }
 }

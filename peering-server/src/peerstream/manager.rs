@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use peering_core::id::PeeringId;
 use peering_core::peering::{Peering, Stored};
+use peering_core::peerstream::Trouble;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -134,6 +135,7 @@ impl Known {
             // No event would bring this peering back, so everything is read again.
             Err(cause @ (ServiceError::Store(_) | ServiceError::DiskFull(_))) => return Err(cause),
             Err(cause) => {
+                shared.board.trouble(id, Trouble::StoreFailed, &chain(&cause).to_string());
                 error!(target: SYNCER, peer_id = %id, error = chain(&cause), "error establishing peering stream");
                 return Ok(());
             }

@@ -13,8 +13,9 @@ use peering_core::gojson::go_quoted;
 use peering_core::id::PeeringId;
 use peering_core::meta::Meta;
 use peering_core::name::PeerName;
-use peering_core::peering::Dialed;
 use peering_core::peering::state::Liveness;
+use peering_core::peering::{Dialed, Stored};
+use peering_core::peerstream::Trouble;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
 use peering_core::secrets::{BeginEstablish, Command, CompleteEstablish, PeerDetails, SealedSecret};
 use peering_core::token::{UnverifiedToken, VerifiedToken};
@@ -27,6 +28,7 @@ use tracing::warn;
 use super::refusals::Refused;
 use super::{Service, ServiceError};
 use crate::bounds::STREAM_SECRET_BYTES_MAX;
+use crate::causes::chain;
 use crate::entropy::fraction;
 use crate::keyring::{Keyring, Label};
 use crate::metrics;
@@ -83,6 +85,8 @@ pub trait ExchangeClient: Send + Sync {
 pub struct CallError {
     /// What kind of failure.
     pub code: CallCode,
+    /// The same more closely, for whoever looks at the peering later.
+    pub trouble: Trouble,
     /// What the peer or the transport said; bounded and escaped.
     pub message: String,
 }
@@ -116,6 +120,24 @@ impl CallCode {
             Self::Internal | Self::Setup => "Internal",
             Self::Unknown => "Unknown",
         }
+    }
+}
+
+/// An exchange that came to nothing, and what is kept of it on the peering.
+struct Failed {
+    trouble: Trouble,
+    text: String,
+    error: ServiceError,
+}
+
+impl Failed {
+    fn at(address: &ServerAddress, failure: &CallError, error: ServiceError) -> Self {
+        Self { trouble: failure.trouble, text: format!("{address}: {}", failure.message), error }
+    }
+
+    /// Of our own store or keyring.
+    fn here(error: ServiceError) -> Self {
+        Self { trouble: Trouble::StoreFailed, text: chain(&error), error }
     }
 }
 
@@ -183,13 +205,20 @@ impl Service {
             warn!(peer_name = name.as_str(), %warning, "a CA entry of the peering token is not used");
         }
         let details = details_of(&token, meta);
-        let id = self.begin_establish(&name, &details, origin).await?;
+        let (id, stored) = self.begin_establish(&name, &details, origin).await?;
         let exchanged = async {
             let stream_secret = self.exchange_ring(id, &details, &token.establishment_secret).await?;
             let exchanged = Exchanged { id, details: details.clone(), stream_secret };
-            self.complete_establish(&name, exchanged, origin).await
+            self.complete_establish(&name, exchanged, origin).await.map_err(Failed::here)
         };
-        exchanged.await.inspect_err(|error| self.tally(failed_establishment(&name, id, origin, error)))
+        let Err(Failed { trouble, text, error }) = exchanged.await else { return Ok(()) };
+        self.streams.exchange_failed(id, stored, trouble, &text);
+        // In this order: whoever deletes it from here on is seen by the one who follows the deletions.
+        if let Ok(None) = self.name_of(&id).await {
+            self.streams.gone(id);
+        }
+        self.tally(failed_establishment(&name, id, origin, &error));
+        Err(error)
     }
 
     async fn begin_establish(
@@ -197,7 +226,7 @@ impl Service {
         name: &PeerName,
         details: &PeerDetails,
         origin: Origin,
-    ) -> Result<PeeringId, ServiceError> {
+    ) -> Result<(PeeringId, Stored), ServiceError> {
         let candidate_id = PeeringId::from_uuid(self.entropy.uuid());
         let transition = self
             .transact(name, origin, |_| {
@@ -205,7 +234,8 @@ impl Service {
                 Ok(Command::BeginEstablish(BeginEstablish { candidate_id, name, details }))
             })
             .await?;
-        Ok(transition.next.peering.map_or(candidate_id, |peering| peering.local_id))
+        let begun = transition.next.peering.map(|peering| (peering.local_id, peering.state));
+        Ok(begun.unwrap_or((candidate_id, Stored::Pending)))
     }
 
     /// Asks one address after the other, round and round, until one answers or the time for new attempts is over.
@@ -214,8 +244,8 @@ impl Service {
         id: PeeringId,
         details: &PeerDetails,
         establishment: &EstablishmentSecret,
-    ) -> Result<StreamSecret, ServiceError> {
-        let redemption = redemption_of(&self.keyring, id, establishment)?;
+    ) -> Result<StreamSecret, Failed> {
+        let redemption = redemption_of(&self.keyring, id, establishment).map_err(Failed::here)?;
         let started = Instant::now();
         let mut failures = Vec::new();
         let ring = details.dialed.ring();
@@ -233,14 +263,17 @@ impl Service {
                     let message = format!(
                         "missing secret ID: expected a stream secret of 1 to {STREAM_SECRET_BYTES_MAX} bytes, got {bytes}"
                     );
-                    failures.push((address.to_string(), CallError { code: CallCode::Internal, message }));
+                    let error = CallError { code: CallCode::Internal, trouble: Trouble::ProtocolViolation, message };
+                    failures.push((address.to_string(), error));
                 }
                 Ok(secret) => return Ok(secret),
                 Err(error) if error.code == CallCode::PermissionDenied => {
-                    return Err(ServiceError::NewTokenNeeded(error.message));
+                    return Err(Failed::at(address, &error, ServiceError::NewTokenNeeded(error.message.clone())));
                 }
                 // Another address or attempt would fail for the same reason.
-                Err(error) if error.code == CallCode::Setup => return Err(ServiceError::DialSetup(error.message)),
+                Err(error) if error.code == CallCode::Setup => {
+                    return Err(Failed::at(address, &error, ServiceError::DialSetup(error.message.clone())));
+                }
                 Err(error) => failures.push((address.to_string(), error)),
             }
             let pause = EXCHANGE_PAUSE + EXCHANGE_PAUSE.mul_f64(fraction(self.entropy.as_ref()) / 4.0);
@@ -250,7 +283,10 @@ impl Service {
             }
             sleep(pause).await;
         }
-        Err(ExchangeFailure(failures).into())
+        let first = failures.first();
+        let trouble = first.map_or(Trouble::NoAddress, |(_, failure)| failure.trouble);
+        let text = first.map_or_else(String::new, |(address, failure)| format!("{address}: {}", failure.message));
+        Err(Failed { trouble, text, error: ExchangeFailure(failures).into() })
     }
 
     async fn complete_establish(
@@ -339,7 +375,7 @@ mod tests {
 
     fn refused(address: &str) -> (String, CallError) {
         let message = "connection error".to_owned();
-        (address.to_owned(), CallError { code: CallCode::Unavailable, message })
+        (address.to_owned(), CallError { code: CallCode::Unavailable, trouble: Trouble::ConnectionRefused, message })
     }
 
     #[test]

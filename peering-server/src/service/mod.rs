@@ -14,6 +14,7 @@ pub mod dial_target;
 pub mod error;
 pub mod establish;
 pub mod issued;
+pub mod keys_in_use;
 pub mod outbox;
 pub mod peerings;
 mod records;

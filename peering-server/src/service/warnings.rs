@@ -70,13 +70,24 @@ fn address_warning(text: &str) -> Option<String> {
         ip if is_local_name || ip.is_some_and(|ip| ip.is_loopback()) => Some(format!(
             "address {shown} can be reached from this machine only; set -advertise or -server-external-addresses"
         )),
-        Some(IpAddr::V4(ip)) if ip.is_private() || ip.is_link_local() => {
+        Some(ip) if ip.is_multicast() => Some(format!("address {shown} is a multicast address and cannot be dialed")),
+        Some(ip) if is_link_local(ip) => Some(format!(
+            "address {shown} is link-local: a peer of this program never dials it; set -advertise or -server-external-addresses"
+        )),
+        Some(IpAddr::V4(ip)) if ip.is_private() => {
             Some(format!("address {shown} can be reached from this network only"))
         }
-        Some(IpAddr::V6(ip)) if ip.is_unique_local() || ip.is_unicast_link_local() => {
+        Some(IpAddr::V6(ip)) if ip.is_unique_local() => {
             Some(format!("address {shown} can be reached from this network only"))
         }
         _ => None,
+    }
+}
+
+const fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }
 
@@ -95,7 +106,10 @@ mod tests {
             ("[::]:8503", "wildcard"),
             (":8503", "no host"),
             ("10.1.2.3:8503", "this network only"),
-            ("169.254.1.1:8503", "this network only"),
+            ("169.254.1.1:8503", "never dials it"),
+            ("[fe80::1]:8503", "never dials it"),
+            ("224.0.0.1:8503", "multicast"),
+            ("[ff02::1]:8503", "multicast"),
             ("[fd00::1]:8503", "this network only"),
             ("32.1.2.3", "not host:port"),
             ("2001:db8::1:8503", "brackets"),

@@ -30,6 +30,8 @@ use uuid::Uuid;
 pub const PEERINGS: &str = "peerings/";
 /// Directory of the tokens of all peerings.
 pub const TOKENS: &str = "tokens/";
+/// Directory of the secrets of all peerings.
+pub const SECRETS: &str = "peering-secrets/";
 /// Directory of all ACL tokens.
 pub const ACL_TOKENS: &str = "acl-tokens/";
 /// Directory of all ACL policies.
@@ -88,7 +90,7 @@ pub fn peering_id(id: &PeeringId) -> String {
 /// Key of a peering's secrets.
 #[must_use]
 pub fn secrets(id: &PeeringId) -> String {
-    format!("peering-secrets/{id}")
+    format!("{SECRETS}{id}")
 }
 
 /// Directory of a peering's tokens.

@@ -22,6 +22,10 @@ use uuid::Uuid;
 
 use crate::keyring::Sealed;
 
+mod sealed_by;
+
+pub use sealed_by::{SEALED_DIRECTORIES, sealed_by};
+
 /// The version that is written.
 pub const RECORD_VERSION: u32 = 1;
 

@@ -192,8 +192,10 @@ async fn what_belongs_to_somebody_else_is_refused() {
     let whose = format!("belongs to user 0 and the server runs as user {user}");
     let other_directory = format!("{STORE}<dir> {whose}: run the server as user 0, or name another data directory\n");
     let file = |path: &str| format!("{STORE}{path} {whose}: run `chown {user} {path}`\n");
-    let keyring =
-        |path: &str| format!("{KEYRING}{path} {whose}: run the server as user 0, or name a keyring of its own\n");
+    let keyring = |path: &str| {
+        let whose = format!("belongs to user 0 and this is user {user}");
+        format!("{KEYRING}{path} {whose}: run this as user 0, or name a keyring of user {user}\n")
+    };
 
     // Directories of the system stand for those of any other user.
     is_refused(home.path(), Path::new("/etc"), &[], &other_directory).await;

@@ -168,3 +168,23 @@ async fn sixteen(
     }
     outcomes
 }
+
+#[tokio::test]
+async fn an_exchange_that_failed_is_told_on_the_peering_that_was_begun() {
+    let (left, right) = (Home::start("dc1").await, Home::start("dc2").await);
+    let used = left.token("right").await;
+    ForeignDialer::connect(&used).await.redeem(&used).await;
+    right.establish("left", &used.encode()).await.unwrap_err();
+    let told = right.explanation("left").await.last_error.unwrap();
+    assert_eq!(told.trouble.code(), "token-refused");
+    assert_eq!(&*told.text, format!("{}: {}", used.server_addresses[0], REFUSED.1));
+    assert_eq!(right.state("left").await, Some(Reported::Pending));
+
+    // Nobody is there any more; a name that was just deleted keeps nothing.
+    let late = left.token("right").await;
+    left.server.shutdown().await;
+    right.establish("left", &late.encode()).await.unwrap_err();
+    assert_eq!(right.last_code("left").await.as_deref(), Some("connection-refused"));
+    right.delete("left").await;
+    right.is_gone("left").await;
+}

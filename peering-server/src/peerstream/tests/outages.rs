@@ -1,14 +1,24 @@
 //! Streams that break: what an operator reads, and how the two find each other again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use peering_core::name::{Datacenter, PeerName};
+use peering_core::peering::Peering;
 use peering_core::peering::state::Reported;
 use peering_core::peerstream::HEARTBEAT_TIMEOUT;
+use peering_core::secrets::PeeringSecrets;
+use uuid::Uuid;
 
 use super::clock::{skip, until};
 use super::foreign_acceptor::{ForeignAcceptor, Manners, Mode, STREAM_SECRET};
 use super::home::Home;
-use crate::config::StoreChoice;
+use crate::config::{Config, StoreChoice};
+use crate::entropy::SystemEntropy;
+use crate::keyring::Keyring;
+use crate::server::{Server, StartError};
+use crate::store::record::{decode, encode};
+use crate::store::{Commit, Txn, Write, key};
 
 const FIRST_DELAY: Duration = Duration::from_millis(2_200);
 
@@ -98,4 +108,62 @@ async fn a_restarted_dialer_comes_back_with_its_stored_secret() {
     home.reads("peer", Reported::Active).await;
     assert_eq!(acceptor.exchanges_waiting(), 0);
     home.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_keyring_from_before_a_rotation_is_refused_at_the_start_by_the_key_that_it_lacks() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data_dir, keyring) = (directory.path().join("data"), directory.path().join("keyring"));
+    let mut config = Config::ephemeral(Datacenter::parse("dc1").unwrap());
+    config.store = StoreChoice::Sqlite { data_dir, keyring: keyring.clone() };
+    let start = async || Home { server: Server::start(config.clone()).await.unwrap() };
+    start().await.server.shutdown().await;
+    let before = std::fs::read(&keyring).unwrap();
+    let ring = Keyring::rotate(&keyring, Arc::new(SystemEntropy)).unwrap();
+    let after = std::fs::read(&keyring).unwrap();
+
+    // The authority is sealed with the first key, this stream secret with the second.
+    let mut acceptor = ForeignAcceptor::start().await;
+    let home = start().await;
+    home.establish("peer", &acceptor.token_text()).await.unwrap();
+    let _call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+    home.server.shutdown().await;
+
+    std::fs::write(&keyring, before).unwrap();
+    let Err(refused) = Server::start(config.clone()).await else { panic!("the server started") };
+    assert!(matches!(refused, StartError::KeyringIncomplete { .. }), "{refused:?}");
+    let lacks = format!("the keyring {} lacks key {}, with which", keyring.display(), ring.current_id());
+    assert!(refused.to_string().starts_with(&lacks), "{refused}");
+
+    std::fs::write(&keyring, after).unwrap();
+    let home = start().await;
+    let _call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+    home.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stream_secret_that_cannot_be_unsealed_is_shown_as_trouble_of_the_peering() {
+    let home = Home::start("dc1").await;
+    let mut acceptor = ForeignAcceptor::start().await;
+    home.establish("peer", &acceptor.token_text()).await.unwrap();
+    let _call = acceptor.call().await.connected().await;
+    home.reads("peer", Reported::Active).await;
+
+    let store = &home.service().store;
+    let peering_key = key::peering(&PeerName::parse("peer").unwrap());
+    let peering = store.get(&peering_key).await.unwrap().unwrap().value;
+    let secrets_key = key::secrets(&decode::<Peering>(&peering_key, &peering).unwrap().local_id);
+    let stored = store.get(&secrets_key).await.unwrap().unwrap();
+    let mut secrets = decode::<PeeringSecrets>(&secrets_key, &stored.value).unwrap();
+    let sealed = &mut secrets.own.as_mut().unwrap().0;
+    sealed["nonce"] = "AAAAAAAAAAAAAAAA".into();
+    let damaged = encode(&secrets_key, &secrets, Uuid::nil()).unwrap();
+    let writes = vec![Write::Put(secrets_key, damaged), Write::Put(peering_key, peering)];
+    let damage = store.commit(Txn { writes, ..Txn::default() }).await.unwrap();
+    assert!(matches!(damage, Commit::Committed(_)));
+    home.fails_by("peer", "store-failed").await;
+    let text = home.last_error("peer").await.unwrap();
+    assert!(text.contains("cannot be opened"), "{text}");
 }

@@ -11,7 +11,7 @@ use crate::bounds::COMMIT_ATTEMPTS_MAX;
 use crate::causes::chain;
 use crate::service::records::{By, Target};
 use crate::service::{Service, ServiceError};
-use crate::store::record::decode;
+use crate::store::record::{RecordError, decode};
 use crate::store::{Txn, key};
 
 /// Tokens voided by one commit: each takes up to eight operations, and seen events may ride along.
@@ -46,6 +46,8 @@ impl Service {
                 match decode::<IssuedToken>(&record.key, &record.value) {
                     Ok(issued) if issued.life.end().is_none() => unredeemed.push((issued.peering, issued.life.id())),
                     Ok(_) => {}
+                    // The newer release could redeem it.
+                    Err(newer @ RecordError::Newer { .. }) => return Err(newer.into()),
                     // It cannot be redeemed either.
                     Err(cause) => warn!(key = record.key, cause = chain(&cause), "a token cannot be read and stays"),
                 }
@@ -65,7 +67,15 @@ impl Service {
             let written_by = self.entropy.uuid();
             let (mut txn, mut voided, mut events) = (Txn::default(), 0, 0);
             for (peering, token) in tokens {
-                let loaded = self.load(&target(*peering, *token)).await?;
+                let loaded = match self.load(&target(*peering, *token)).await {
+                    Ok(loaded) => loaded,
+                    // An exchange and an open read the same records, so that nobody can use it either.
+                    Err(ServiceError::Record(cause)) if !matches!(cause, RecordError::Newer { .. }) => {
+                        warn!(token_id = %token, cause = chain(&cause), "a token cannot be voided, nor used");
+                        continue;
+                    }
+                    Err(other) => return Err(other),
+                };
                 let revoke = Command::RevokeToken { token: *token, reason: RevokeReason::Restored };
                 match apply(&loaded.record, revoke, self.clock.now()) {
                     Ok(transition) => {

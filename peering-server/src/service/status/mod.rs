@@ -47,6 +47,12 @@ pub trait StreamStatus: Send + Sync {
 
     /// Explains the state of a peering, which we dial or accept; `None` if there is nothing to say.
     async fn explain(&self, id: PeeringId, is_dialed: bool) -> Option<Explanation>;
+
+    /// Notes how the exchange for a peering failed, which is stored in this state.
+    fn exchange_failed(&self, id: PeeringId, stored: Stored, trouble: Trouble, text: &str);
+
+    /// Forgets a peering that is gone.
+    fn gone(&self, id: PeeringId);
 }
 
 /// The streams of this process.
@@ -296,6 +302,22 @@ impl StreamStatus for StreamBoard {
 
     async fn explain(&self, id: PeeringId, is_dialed: bool) -> Option<Explanation> {
         self.explanation(id, is_dialed)
+    }
+
+    fn exchange_failed(&self, id: PeeringId, stored: Stored, trouble: Trouble, text: &str) {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        // The exchange may be faster than whoever follows what is stored.
+        let entry = entries.entry(id).or_insert_with(|| {
+            let mut entry = Entry::default();
+            entry.history.store(stored, Liveness::Quiet, now);
+            entry
+        });
+        entry.history.trouble(LastError::new(now, trouble, text));
+    }
+
+    fn gone(&self, id: PeeringId) {
+        self.forget(id);
     }
 }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use peering_core::address::ServerAddress;
 use peering_core::name::Datacenter;
+use peering_core::peerstream::Trouble;
 use peering_core::secret::{EstablishmentSecret, StreamSecret};
 use peering_core::secrets::Refusal;
 use peering_core::token::{PeeringToken, UnverifiedToken};
@@ -82,7 +83,11 @@ struct Nobody;
 #[async_trait]
 impl ExchangeClient for Nobody {
     async fn exchange(&self, _: ExchangeAsk<'_>) -> Result<StreamSecret, CallError> {
-        Err(CallError { code: CallCode::Unavailable, message: "nobody".to_owned() })
+        Err(CallError {
+            code: CallCode::Unavailable,
+            trouble: Trouble::ConnectionRefused,
+            message: "nobody".to_owned(),
+        })
     }
 }
 
@@ -110,12 +115,16 @@ impl ExchangeClient for Lossy {
         let answer = self.acceptor.exchange_secret(exchange).await;
         let is_lost = |left: usize| left.checked_sub(1);
         if self.answers_lost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_lost).is_ok() {
-            return Err(CallError { code: CallCode::Unavailable, message: "the answer was lost".to_owned() });
+            return Err(CallError {
+                code: CallCode::Unavailable,
+                trouble: Trouble::ConnectionLost,
+                message: "the answer was lost".to_owned(),
+            });
         }
         answer.map_err(|error| {
             let is_refused = matches!(error, ServiceError::Refused(_));
             let code = if is_refused { CallCode::PermissionDenied } else { CallCode::Internal };
-            CallError { code, message: error.to_string() }
+            CallError { code, trouble: Trouble::TokenRefused, message: error.to_string() }
         })
     }
 }

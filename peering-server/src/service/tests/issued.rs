@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use peering_core::id::{PeeringId, TokenId};
 use peering_core::life::{RevokeReason, TokenEnd, TokenState};
+use peering_core::name::PeerName;
 use peering_core::remote::RemoteInfo;
 use peering_core::secrets::{Refusal, SecretCause};
 use peering_core::token::{PeeringToken, UnverifiedToken};
@@ -17,7 +18,7 @@ use crate::service::Service;
 use crate::service::ServiceError;
 use crate::service::issued::{TokenFilter, TokenView};
 use crate::service::peerings::TokenRequest;
-use crate::store::record::{OutboxRow, decode, encode};
+use crate::store::record::{OutboxRow, RecordError, decode, encode};
 use crate::store::{Store, Txn, Write, key};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -308,6 +309,28 @@ async fn after_a_restore_every_unredeemed_token_is_void_and_nothing_else() {
     assert_eq!(service.void_unredeemed().await.unwrap(), 0);
     assert_eq!(revoked_events(&service).await, 21);
     service.redeem(&service.token("c1").await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_record_keeps_no_other_token_from_being_voided_and_its_own_is_of_no_use() {
+    let bench = Bench::new("dc1");
+    let (service, unredeemed, _) = restored(&bench).await;
+    let id = |at: usize| PeeringId::parse(&unredeemed[at].peer_id).unwrap();
+    let peering_key = key::peering(&PeerName::parse("c3").unwrap());
+    let damaged = [key::secrets(&id(1)), peering_key, key::token(&id(5), &id_of(&unredeemed[5]))];
+    let writes = damaged.map(|key| Write::Put(key, b"{".to_vec())).into();
+    let _ = service.store.commit(Txn { writes, ..Txn::default() }).await.unwrap();
+    assert_eq!(service.void_unredeemed().await.unwrap(), 21 - 3);
+    for token in &unredeemed {
+        assert!(service.redeem(token).await.is_err(), "{token:?}");
+    }
+
+    // What a newer release wrote, it can redeem: the voiding does not count as done.
+    let writes =
+        vec![Write::Put(key::secrets(&id(1)), br#"{"v":2,"txn":"00000000-0000-0000-0000-000000000000"}"#.to_vec())];
+    let _ = service.store.commit(Txn { writes, ..Txn::default() }).await.unwrap();
+    let error = service.void_unredeemed().await.unwrap_err();
+    assert!(matches!(error, ServiceError::Record(RecordError::Newer { .. })), "{error}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use peering_core::id::PeeringId;
 use peering_core::peering::Stored;
+use peering_core::peerstream::Trouble;
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::StreamSecret;
 use peering_core::secrets::REDEMPTION_WINDOW;
@@ -173,7 +174,11 @@ impl ExchangeClient for FirstSilent {
     async fn exchange(&self, ask: ExchangeAsk<'_>) -> Result<StreamSecret, CallError> {
         if ask.address.as_str() == self.silent {
             tokio::time::sleep(DIAL_MAX).await;
-            return Err(CallError { code: CallCode::Unavailable, message: "nobody answered".to_owned() });
+            return Err(CallError {
+                code: CallCode::Unavailable,
+                trouble: Trouble::ConnectionLost,
+                message: "nobody answered".to_owned(),
+            });
         }
         self.others.exchange(ask).await
     }

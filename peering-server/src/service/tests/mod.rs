@@ -9,6 +9,7 @@ mod admitting;
 mod auditing;
 mod bounds;
 mod issued;
+mod keys_in_use;
 mod losing_answers;
 mod model;
 mod outbox;
