@@ -6,6 +6,7 @@ use anyhow::Result;
 use async_trait::async_trait;
 use peering_core::address::ServerAddress;
 use peering_core::name::Datacenter;
+use peering_core::peerstream::Trouble;
 use peering_core::secret::StreamSecret;
 use peering_core::transition::Origin;
 use peering_server::clock::{Clock, SystemClock};
@@ -61,7 +62,8 @@ struct Nobody;
 #[async_trait]
 impl ExchangeClient for Nobody {
     async fn exchange(&self, _: ExchangeAsk<'_>) -> Result<StreamSecret, CallError> {
-        Err(CallError { code: CallCode::Unavailable, message: "nobody is dialed here".to_owned() })
+        let (code, trouble) = (CallCode::Unavailable, Trouble::ConnectionRefused);
+        Err(CallError { code, trouble, message: "nobody is dialed here".to_owned() })
     }
 }
 
