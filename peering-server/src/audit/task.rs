@@ -32,6 +32,20 @@ pub(crate) struct Auditor {
     is_resumed: bool,
 }
 
+/// Why following the outbox broke off.
+enum Broken {
+    /// The store failed.
+    Store(ServiceError),
+    /// The trail failed, and the log says so already.
+    Told,
+}
+
+impl From<ServiceError> for Broken {
+    fn from(cause: ServiceError) -> Self {
+        Self::Store(cause)
+    }
+}
+
 impl Auditor {
     /// Makes one. `look` makes it look whether its file was moved away; until `stop`, [`Auditor::run`] goes on.
     ///
@@ -55,8 +69,10 @@ impl Auditor {
         self.minute.tick().await;
         // What is to be said about the start.
         self.write().await;
-        while let Err(cause) = self.follow().await {
-            error!(cause = chain(&cause), "events could not be followed for the audit trail, trying again");
+        while let Err(broken) = self.follow().await {
+            if let Broken::Store(cause) = broken {
+                error!(cause = chain(&cause), "events could not be followed for the audit trail, trying again");
+            }
             tokio::select! {
                 () = sleep(AUDIT_RETRY_PAUSE) => {}
                 () = self.stop.cancelled() => break,
@@ -71,7 +87,7 @@ impl Auditor {
         }
     }
 
-    async fn follow(&mut self) -> Result<(), ServiceError> {
+    async fn follow(&mut self) -> Result<(), Broken> {
         let (service, stop, look) = (Arc::clone(&self.service), self.stop.clone(), Arc::clone(&self.look));
         let mut follower = service.follow_outbox(Consumer::Audit);
         let mut rested = Instant::now();
@@ -93,7 +109,10 @@ impl Auditor {
                 } => rows?,
             };
             let Some(rows) = rows else { return Ok(()) };
-            self.tell(rows, &mut follower).await?;
+            if !self.tell(rows, &mut follower).await? {
+                // These rows are not seen, though they may have lines already: asked for again, they would be told again.
+                return Ok(());
+            }
             rested = Instant::now() + AUDIT_BATCH_PAUSE;
         }
         // What was committed before the stop belongs in the trail before its last checkpoint.
@@ -107,7 +126,7 @@ impl Auditor {
 
     /// Writes a line for each row that has none, and notes the rows as seen; `false` if that was not possible before the
     /// stop.
-    async fn tell(&mut self, rows: Vec<Record>, follower: &mut Follower<'_>) -> Result<bool, ServiceError> {
+    async fn tell(&mut self, rows: Vec<Record>, follower: &mut Follower<'_>) -> Result<bool, Broken> {
         let told_before = if self.is_resumed {
             Default::default()
         } else {
@@ -116,9 +135,9 @@ impl Auditor {
                 Some(Ok(told)) => told,
                 Some(Err(cause)) => {
                     self.complain(&cause);
-                    return Err(ServiceError::OutcomeUnknown);
+                    return Err(Broken::Told);
                 }
-                None => return Err(ServiceError::OutcomeUnknown),
+                None => return Err(Broken::Told),
             }
         };
         self.is_resumed = true;
@@ -134,7 +153,7 @@ impl Auditor {
             let new = batch.iter().filter(|row| !told_before.contains(row_name(row)));
             let entries: Vec<Entry> = new.map(|row| self.entry(row)).collect();
             if !entries.is_empty() && !self.add(entries).await {
-                return Ok(false);
+                return if self.stop.is_cancelled() { Ok(false) } else { Err(Broken::Told) };
             }
             follower.seen(batch);
             if rows.peek().is_some() {

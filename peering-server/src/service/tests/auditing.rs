@@ -234,6 +234,28 @@ async fn a_trail_that_cannot_be_written_holds_its_events_and_is_named_when_they_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_while_the_trail_is_stuck_tells_nothing_twice() {
+    let desk = Desk::new();
+    let audited = desk.start().await;
+    until("the start", async || desk.path("audit.log").exists()).await;
+    fs::rename(desk.path("audit.log"), desk.path("audit.log.1")).unwrap();
+    fs::create_dir(desk.path("audit.log")).unwrap();
+    audited.service.token("west").await.unwrap();
+    tokio::time::sleep(3 * AUDIT_RETRY_PAUSE).await;
+    // From now on it can be written; the stop comes before the next try.
+    fs::remove_dir(desk.path("audit.log")).unwrap();
+    audited.stop().await;
+    assert_eq!(desk.events(), ["token_generated"]);
+    let audited = desk.start().await;
+    audited.service.token("east").await.unwrap();
+    until("the next line", async || desk.events().len() >= 2).await;
+    audited.stop().await;
+    assert_eq!(desk.events(), ["token_generated"; 2], "of west and of east");
+    let report = verify(&desk.bench.keyring, &[desk.path("audit.log.1"), desk.path("audit.log")], None);
+    assert!(report.is_whole(), "{:?}", report.faults);
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_are_told_once_a_minute_with_what_is_known_of_them() {
     let desk = Desk::new();
     let audited = desk.start().await;
