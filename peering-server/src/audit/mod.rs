@@ -2,6 +2,7 @@
 //!
 //! | File | Holds |
 //! |---|---|
+//! | `back` | lines from the last one back, over the files that were moved away |
 //! | `error` | why the trail cannot be opened or written |
 //! | `file` | the file: opened with care, appended to, cut back after half a line |
 //! | `stored` | the head of a trail in the store of a server that is not running |
@@ -14,6 +15,7 @@
 //! so that each event is told once. Refusals are counted in memory and told once a minute; a crash loses those of its
 //! last minute.
 
+mod back;
 mod error;
 mod file;
 mod stored;

@@ -350,3 +350,74 @@ fn standard_output_has_the_same_lines_as_the_file_and_none_twice() {
     assert_eq!(stdout.lock().unwrap().taken, fs::read(place.path("audit.log")).unwrap());
     assert_eq!(place.events(&["audit.log"]), ["trail_begun", "started", "token_generated"]);
 }
+
+#[test]
+fn a_file_that_was_rewritten_and_made_longer_while_nobody_wrote_is_not_vouched_for() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    tell(&mut trail, 1);
+    tell(&mut trail, 2);
+    let kept = trail.written();
+    drop(trail);
+    // All anew from the third line on, each hash right, and one line more.
+    let (mut head, mut text) = (Head::BEGINNING, Vec::new());
+    let mut entries: Vec<Entry> = lines(&place.path("audit.log")).into_iter().map(|line| line.entry).collect();
+    entries[2].token = None;
+    entries.push(entry(3));
+    for entry in &entries {
+        head.append(entry, &mut text).unwrap();
+    }
+    assert!(head.seq > kept.seq);
+    fs::write(place.path("audit.log"), text).unwrap();
+    let mut trail = place.open(Some(kept));
+    assert!(trail.sign().unwrap());
+    trail.flush().unwrap();
+    let report = place.verify(&["audit.log"], None);
+    assert!(matches!(report.faults.as_slice(), [Fault::OutOfPlace { .. }]), "{:?}", report.faults);
+    // And a start later still.
+    let kept = trail.written();
+    drop(trail);
+    drop(place.open(Some(kept)));
+    assert!(!place.verify(&["audit.log"], None).is_whole());
+}
+
+#[test]
+fn the_line_that_the_store_knows_may_be_in_a_file_that_was_moved_away_or_is_gone() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    tell(&mut trail, 1);
+    let kept = trail.written();
+    tell(&mut trail, 2);
+    fs::rename(place.path("audit.log"), place.path("audit.log.2")).unwrap();
+    tell(&mut trail, 3);
+    fs::rename(place.path("audit.log"), place.path("audit.log.1")).unwrap();
+    tell(&mut trail, 4);
+    drop(trail);
+    let trail = place.open(Some(kept));
+    let report = place.verify(&["audit.log.2", "audit.log.1", "audit.log"], Some(trail.written()));
+    assert!(report.is_whole(), "{:?}", report.faults);
+    // And what waits was told in any of them.
+    let waiting = |number: u64| Waiting { row: format!("row-{number}"), revision: number };
+    let mut told: Vec<String> = trail.told_before(&[1, 2, 3, 4, 5].map(waiting)).unwrap().into_iter().collect();
+    told.sort_unstable();
+    assert_eq!(told, ["row-1", "row-2", "row-3", "row-4"]);
+    drop(trail);
+    // The last line of the file before is known by the first one of the next.
+    let end = lines(&place.path("audit.log.1")).pop().unwrap();
+    let first = lines(&place.path("audit.log")).remove(0);
+    fs::remove_file(place.path("audit.log.1")).unwrap();
+    let trail = place.open(Some(Head { seq: end.seq, hash: first.prev }));
+    assert!(place.verify(&["audit.log"], Some(trail.written())).is_whole());
+}
+
+#[test]
+fn half_a_line_in_the_file_that_the_trail_goes_on_in_is_told() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    let text = fs::read(place.path("audit.log")).unwrap();
+    fs::rename(place.path("audit.log"), place.path("audit.log.1")).unwrap();
+    fs::write(place.path("audit.log"), &text[..20]).unwrap();
+    tell(&mut trail, 1);
+    assert_eq!(place.events(&["audit.log"]), ["token_generated", "recovered"]);
+    assert!(place.verify(&["audit.log.1", "audit.log"], Some(trail.written())).is_whole());
+}

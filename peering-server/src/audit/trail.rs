@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use peering_core::audit::{Entry, Head, Line, LineHash, checkpoint_message, event};
+use jiff::Timestamp;
+use peering_core::audit::{Entry, Head, checkpoint_message, event};
 use tracing::{error, info, warn};
 
+use super::back::look_back;
 use super::error::AuditError;
-use super::file::{Found, LastLine, TrailFile};
+use super::file::{Found, TrailFile};
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -36,10 +39,10 @@ pub(crate) struct Trail {
     means: Means,
     path: Option<PathBuf>,
     file: Option<TrailFile>,
-    /// The file before it, if that was moved away while nobody wrote: what waits in the store may be told there.
-    rotated: Option<TrailFile>,
     /// The last line that was made.
     head: Head,
+    /// The last line that is in a file.
+    filed: Head,
     /// The last line that is everywhere where it belongs.
     written: Head,
     /// The last checkpoint that was made.
@@ -66,20 +69,18 @@ impl Trail {
         let mut file = path.as_deref().map(TrailFile::open).transpose()?;
         let found = file.as_mut().map(TrailFile::recover).transpose()?.unwrap_or_default();
         let Found { mut last, dropped_bytes } = found;
-        let mut rotated = None;
-        if let (None, Some(path), Some(kept)) = (last, &path, kept)
-            && let Some((before, end)) = TrailFile::predecessor(path, kept)
-        {
-            (rotated, last) = (Some(before), Some(end));
+        if let (None, Some(path), Some(kept)) = (last, &path, kept) {
+            last = TrailFile::predecessor(path, kept);
         }
-        let head = where_it_ended(last, kept);
-        if let (Some(file), Some(last), Some(kept), None) = (&file, last, kept, &rotated) {
-            compare(file, last.head, kept)?;
-        }
+        let head = match (&file, last, kept) {
+            (Some(file), Some(last), Some(kept)) => where_it_goes_on(file, last.head, kept)?,
+            (_, last, kept) => kept.or(last.map(|last| last.head)).unwrap_or(Head::BEGINNING),
+        };
         // A trail whose last checkpoint is elsewhere is signed anew.
         let signed = last.filter(|last| last.is_checkpoint && last.head == head).map_or(0, |last| last.head.seq);
         let (for_file, for_stdout) = (Vec::new(), Vec::new());
-        let mut trail = Self { means, path, file, rotated, head, written: head, signed, for_file, for_stdout };
+        let filed = last.map_or(head, |last| last.head);
+        let mut trail = Self { means, path, file, head, filed, written: head, signed, for_file, for_stdout };
         let mut first = Vec::new();
         let now = trail.means.clock.now();
         let node = Some(trail.means.node.clone());
@@ -88,8 +89,7 @@ impl Trail {
             first.push(Entry { trail: name, node: node.clone(), ..Entry::new(now, event::TRAIL_BEGUN) });
         }
         if dropped_bytes > 0 {
-            info!(dropped_bytes, "half a line at the end of the audit log was cut off");
-            first.push(Entry { dropped_bytes: Some(dropped_bytes), ..Entry::new(now, event::RECOVERED) });
+            first.push(recovered(dropped_bytes, now));
         }
         first.push(Entry { node, ..Entry::new(now, event::STARTED) });
         trail.make(&first)?;
@@ -101,26 +101,25 @@ impl Trail {
         self.written
     }
 
-    /// Finds out which of these rows have their line in the file already: it was written, and then a crash came before
-    /// the row was removed. Lines stand in the order of their revisions, so that looking back ends soon.
+    /// Finds out which of these rows have their line already, in the file or in one that was moved away: it was written,
+    /// and then a crash came before the row was removed. Lines stand in the order of their revisions, so that looking back
+    /// ends soon.
     pub(super) fn told_before(&self, waiting: &[Waiting]) -> Result<HashSet<String>, AuditError> {
         let mut told = HashSet::new();
-        let (Some(file), Some(oldest)) =
-            (self.rotated.as_ref().or(self.file.as_ref()), waiting.iter().map(|row| row.revision).min())
-        else {
+        let (Some(path), Some(oldest)) = (&self.path, waiting.iter().map(|row| row.revision).min()) else {
             return Ok(told);
         };
         let wanted: HashSet<&str> = waiting.iter().map(|row| row.row.as_str()).collect();
-        let mut lines = file.lines();
-        while told.len() < wanted.len() {
-            let Some(line) = lines.next().map_err(|error| file.failed("read", error))? else { break };
-            let Ok(Line { entry, .. }) = Line::parse(&line) else { continue };
-            if let Some(row) = entry.row.filter(|row| wanted.contains(row.as_str())) {
-                told.insert(row);
-            } else if entry.revision.is_some_and(|revision| revision < oldest) {
-                break;
+        let looked = look_back(path, self.file.as_ref(), self.filed, |line, _| {
+            let is_older = line.entry.revision.is_some_and(|revision| revision < oldest);
+            match line.entry.row.filter(|row| wanted.contains(row.as_str())) {
+                Some(row) => drop(told.insert(row)),
+                None if is_older => return ControlFlow::Break(()),
+                None => {}
             }
-        }
+            if told.len() < wanted.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        looked.map_err(|error| AuditError::of_io("read", path, error))?;
         Ok(told)
     }
 
@@ -198,12 +197,16 @@ impl Trail {
         let Some(path) = &self.path else { return Ok(()) };
         if self.file.is_none() {
             let mut file = TrailFile::open(path)?;
-            file.recover()?;
+            let dropped_bytes = file.recover()?.dropped_bytes;
             self.file = Some(file);
+            if dropped_bytes > 0 {
+                self.make(&[recovered(dropped_bytes, self.means.clock.now())])?;
+            }
         }
         if let Some(file) = self.file.as_mut().filter(|_| !self.for_file.is_empty()) {
             file.append(&self.for_file)?;
             self.for_file.clear();
+            self.filed = self.head;
         }
         Ok(())
     }
@@ -223,33 +226,30 @@ impl Trail {
     }
 }
 
-/// Decides where a trail goes on. The file wins if it is ahead: then the store is an older one that was put back. Else the
-/// head that the store keeps does, so that whoever verifies the file sees what is missing from it.
-fn where_it_ended(last: Option<LastLine>, kept: Option<Head>) -> Head {
-    match (last.map(|last| last.head), kept) {
-        (Some(last), Some(kept)) if last.seq > kept.seq => last,
-        (_, Some(kept)) => kept,
-        (Some(last), None) => last,
-        (None, None) => Head::BEGINNING,
-    }
+fn recovered(dropped_bytes: u64, now: Timestamp) -> Entry {
+    info!(dropped_bytes, "half a line at the end of the audit log was cut off");
+    Entry { dropped_bytes: Some(dropped_bytes), ..Entry::new(now, event::RECOVERED) }
 }
 
-/// Says what the file lacks of what the store knows of it.
-fn compare(file: &TrailFile, last: Head, kept: Head) -> Result<(), AuditError> {
+/// Decides where a trail goes on. The file wins if it is ahead and has the line that the store knows, itself or in a file
+/// that it follows: then the store is an older one, that of a crash or one that was put back. Else the head that the store
+/// keeps does, so that whoever verifies the file sees what is missing from it or was changed: a chain that went on from
+/// other lines would vouch for them.
+fn where_it_goes_on(file: &TrailFile, last: Head, kept: Head) -> Result<Head, AuditError> {
     let advice = "verify it with `peering audit verify` and look for who could write to it";
     if last.seq < kept.seq {
         error!(ends_at = last.seq, expected = kept.seq, advice, "lines at the end of the audit log are missing");
-        return Ok(());
+        return Ok(kept);
     }
-    let mut lines = file.lines();
-    while let Some(line) = lines.next().map_err(|error| file.failed("read", error))? {
-        let Ok(parsed) = Line::parse(&line) else { continue };
-        if parsed.seq == kept.seq && LineHash::of(&line) != kept.hash {
-            error!(seq = kept.seq, advice, "a line of the audit log is not the one that was written");
-        }
-        if parsed.seq <= kept.seq {
-            break;
-        }
+    if file.follows(last, kept).map_err(|error| file.failed("read", error))? {
+        return Ok(last);
     }
-    Ok(())
+    error!(
+        seq = kept.seq,
+        ends_at = last.seq,
+        advice,
+        "a line of the audit log is not the one that was written, or is in no file beside it; the chain goes on from the one that \
+         was written"
+    );
+    Ok(kept)
 }
