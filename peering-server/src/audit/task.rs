@@ -30,6 +30,8 @@ pub(crate) struct Auditor {
     told: Option<Instant>,
     /// Whether what waited at the start was compared with what is in the file.
     is_resumed: bool,
+    /// Whether the lines before the start were not all signed.
+    leaves_unsigned: bool,
 }
 
 /// Why following the outbox broke off.
@@ -60,15 +62,22 @@ impl Auditor {
         service.outbox.set_audit_head(trail.written());
         let mut minute = interval(AUDIT_CHECKPOINT_INTERVAL);
         minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let leaves_unsigned = trail.leaves_unsigned();
         let trail = Arc::new(Mutex::new(trail));
-        Self { service, trail, look, stop, minute, told: None, is_resumed: is_new_store }
+        Self { service, trail, look, stop, minute, told: None, is_resumed: is_new_store, leaves_unsigned }
     }
 
     /// Writes every event and refusal, over every failure of store and disk, until the stop; then signs what there is.
     pub(crate) async fn run(mut self) {
         self.minute.tick().await;
-        // What is to be said about the start.
-        self.write().await;
+        // What is to be said about the start. What a crash left unsigned does not wait for the first minute, so that nobody
+        // takes it for lines whose checkpoint was removed.
+        if self.write().await {
+            if self.leaves_unsigned {
+                self.sign().await;
+            }
+            self.keep_head().await;
+        }
         while let Err(broken) = self.follow().await {
             if let Broken::Store(cause) = broken {
                 error!(cause = chain(&cause), "events could not be followed for the audit trail, trying again");
@@ -205,7 +214,13 @@ impl Auditor {
 
     async fn add(&mut self, entries: Vec<Entry>) -> bool {
         match self.with_trail(move |trail| trail.add(&entries)).await {
-            Some(Ok(())) => self.write().await,
+            Some(Ok(is_moved)) => {
+                let is_written = self.write().await;
+                if is_moved && is_written {
+                    self.keep_head().await;
+                }
+                is_written
+            }
             Some(Err(cause)) => {
                 self.complain(&cause);
                 false

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::error::AuditError;
 use super::trail::{Means, Trail, Waiting};
+use crate::bounds::AUDIT_STDOUT_BYTES_MAX;
 use crate::clock::ManualClock;
 use crate::entropy::SystemEntropy;
 use crate::keyring::{Keyring, Label};
@@ -344,11 +346,80 @@ fn standard_output_has_the_same_lines_as_the_file_and_none_twice() {
     let stdout = Arc::new(Mutex::new(Narrow { taken: Vec::new(), room: 100 }));
     let means = Means { stdout: Some(Arc::clone(&stdout) as Arc<Mutex<dyn Write + Send>>), ..place.means() };
     let mut trail = Trail::open(means, Some(place.path("audit.log")), None).unwrap();
-    assert!(matches!(trail.flush(), Err(AuditError::Stdout(_))));
+    trail.flush().unwrap();
+    assert_eq!(stdout.lock().unwrap().taken.len(), 100, "the file does not wait for the rest");
     trail.flush().unwrap();
     tell(&mut trail, 1);
     assert_eq!(stdout.lock().unwrap().taken, fs::read(place.path("audit.log")).unwrap());
     assert_eq!(place.events(&["audit.log"]), ["trail_begun", "started", "token_generated"]);
+    // Alone, it is waited for.
+    let stdout = Arc::new(Mutex::new(Narrow { taken: Vec::new(), room: 100 }));
+    let means = Means { stdout: Some(Arc::clone(&stdout) as Arc<Mutex<dyn Write + Send>>), ..place.means() };
+    let mut trail = Trail::open(means, None, None).unwrap();
+    assert!(matches!(trail.flush(), Err(AuditError::Stdout(_))));
+    assert_eq!(trail.written(), Head::BEGINNING);
+    trail.flush().unwrap();
+    assert_eq!(stdout.lock().unwrap().taken.iter().filter(|byte| **byte == b'\n').count(), 2);
+}
+
+/// Takes nothing until its other end is dropped, then all.
+struct Blocked {
+    until: Receiver<()>,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Write for Blocked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.until.recv().unwrap_err();
+        self.taken.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_of_standard_output_that_stops_holds_neither_the_file_nor_its_checkpoints() {
+    let place = Place::new();
+    let blocked = || {
+        let (release, until) = channel();
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let stdout: Arc<Mutex<dyn Write + Send>> = Arc::new(Mutex::new(Blocked { until, taken: Arc::clone(&taken) }));
+        (release, taken, Means { stdout: Some(stdout), ..place.means() })
+    };
+    let (release, taken, means) = blocked();
+    let mut trail = Trail::open(means, Some(place.path("audit.log")), None).unwrap();
+    trail.flush().unwrap();
+    let many: Vec<Entry> = (1..=2_000).map(entry).collect();
+    let mut made = 2;
+    while fs::metadata(place.path("audit.log")).unwrap().len()
+        < u64::try_from(AUDIT_STDOUT_BYTES_MAX).unwrap() + 1_000_000
+    {
+        trail.add(&many).unwrap();
+        trail.flush().unwrap();
+        made += many.len();
+    }
+    assert!(trail.sign().unwrap());
+    trail.flush().unwrap();
+    assert_eq!(place.events(&["audit.log"]).len(), made + 1);
+    assert!(place.verify(&["audit.log"], Some(trail.written())).vouched.is_some());
+    drop(release);
+    while !trail.is_printed() {
+        trail.flush().unwrap();
+    }
+    fs::write(place.path("printed"), &*taken.lock().unwrap()).unwrap();
+    let report = place.verify(&["printed"], None);
+    assert!(matches!(report.faults.as_slice(), [Fault::Missing { .. }]), "lost lines are named: {:?}", report.faults);
+    // Where there is no file, the events wait.
+    let (release, taken, means) = blocked();
+    let mut trail = Trail::open(means, None, None).unwrap();
+    assert!(matches!(trail.flush(), Err(AuditError::StdoutStuck)));
+    assert_eq!(trail.written(), Head::BEGINNING);
+    drop(release);
+    while trail.flush().is_err() {}
+    assert_eq!(taken.lock().unwrap().iter().filter(|byte| **byte == b'\n').count(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use super::back::look_back;
 use super::error::AuditError;
 use super::file::{Found, TrailFile};
+use super::printer::Printer;
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -43,12 +44,14 @@ pub(crate) struct Trail {
     head: Head,
     /// The last line that is in a file.
     filed: Head,
-    /// The last line that is everywhere where it belongs.
+    /// The last line that is on the disk, or, with no file, on standard output.
     written: Head,
     /// The last checkpoint that was made.
     signed: u64,
+    /// Whether lines from before the start wait for a signature.
+    leaves_unsigned: bool,
     for_file: Vec<u8>,
-    for_stdout: Vec<u8>,
+    printer: Option<Printer>,
 }
 
 /// A waiting row of the outbox, as a trail knows it.
@@ -78,9 +81,12 @@ impl Trail {
         };
         // A trail whose last checkpoint is elsewhere is signed anew.
         let signed = last.filter(|last| last.is_checkpoint && last.head == head).map_or(0, |last| last.head.seq);
-        let (for_file, for_stdout) = (Vec::new(), Vec::new());
+        let printer = means.stdout.clone().map(Printer::new).transpose()?;
+        let for_file = Vec::new();
+        let leaves_unsigned = signed < head.seq;
         let filed = last.map_or(head, |last| last.head);
-        let mut trail = Self { means, path, file, head, filed, written: head, signed, for_file, for_stdout };
+        let mut trail =
+            Self { means, path, file, head, filed, written: head, signed, leaves_unsigned, for_file, printer };
         let mut first = Vec::new();
         let now = trail.means.clock.now();
         let node = Some(trail.means.node.clone());
@@ -96,7 +102,12 @@ impl Trail {
         Ok(trail)
     }
 
-    /// Returns the last line that is everywhere where it belongs.
+    /// Says whether lines from before the start wait for a signature.
+    pub(super) const fn leaves_unsigned(&self) -> bool {
+        self.leaves_unsigned
+    }
+
+    /// Returns the last line that is on the disk, or, with no file, on standard output.
     pub(super) const fn written(&self) -> Head {
         self.written
     }
@@ -123,13 +134,14 @@ impl Trail {
         Ok(told)
     }
 
-    /// Makes lines, which [`Trail::flush`] writes. If the file was moved away, it is signed off first.
+    /// Makes lines, which [`Trail::flush`] writes. If the file was moved away, it is signed off first; says whether it was.
     ///
     /// # Errors
     /// [`AuditError::Line`], and then no line was made.
-    pub(super) fn add(&mut self, entries: &[Entry]) -> Result<(), AuditError> {
-        self.follow_moves();
-        self.make(entries)
+    pub(super) fn add(&mut self, entries: &[Entry]) -> Result<bool, AuditError> {
+        let is_moved = self.follow_moves();
+        self.make(entries)?;
+        Ok(is_moved)
     }
 
     fn make(&mut self, entries: &[Entry]) -> Result<(), AuditError> {
@@ -138,8 +150,8 @@ impl Trail {
             head.append(entry, &mut lines)?;
         }
         self.head = head;
-        if self.means.stdout.is_some() {
-            self.for_stdout.extend_from_slice(&lines);
+        if let Some(printer) = &mut self.printer {
+            printer.add(&lines, entries.len(), self.path.is_some());
         }
         if self.path.is_some() {
             self.for_file.append(&mut lines);
@@ -156,7 +168,7 @@ impl Trail {
             return Ok(false);
         }
         let time = self.means.clock.now();
-        let message = checkpoint_message(self.head.seq + 1, self.head.hash, time);
+        let message = checkpoint_message(self.head.seq.saturating_add(1), self.head.hash, time);
         let (signature, key) = self.means.keyring.sign(Label::AuditCheckpoint, message.as_bytes())?;
         let (key, signature) = (Some(key.to_string()), Some(STANDARD.encode(signature)));
         self.make(&[Entry { key, signature, ..Entry::new(time, event::CHECKPOINT) }])?;
@@ -179,7 +191,8 @@ impl Trail {
         true
     }
 
-    /// Writes what was made. When this returns it is on the disk; after an error it waits to be written.
+    /// Writes what was made. When this returns it is on the disk; after an error it waits to be written. Standard output
+    /// is waited for in vain only where there is no file.
     ///
     /// # Errors
     /// [`AuditError`].
@@ -188,9 +201,22 @@ impl Trail {
             self.file = None;
         }
         self.write_file()?;
-        self.write_stdout()?;
+        if let Some(printer) = &mut self.printer {
+            match (printer.print(), &self.path) {
+                // Events wait for standard output where it is all there is, and never where there is a file.
+                (Err(cause), None) => return Err(cause),
+                (Err(cause), Some(_)) => printer.complain(&cause),
+                (Ok(()), _) => {}
+            }
+        }
         self.written = self.head;
         Ok(())
+    }
+
+    /// Says whether standard output has all that it will have.
+    #[cfg(test)]
+    pub(super) fn is_printed(&self) -> bool {
+        self.printer.as_ref().is_none_or(Printer::is_idle)
     }
 
     fn write_file(&mut self) -> Result<(), AuditError> {
@@ -209,20 +235,6 @@ impl Trail {
             self.filed = self.head;
         }
         Ok(())
-    }
-
-    fn write_stdout(&mut self) -> Result<(), AuditError> {
-        let Some(stdout) = self.means.stdout.as_ref().filter(|_| !self.for_stdout.is_empty()) else { return Ok(()) };
-        let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.for_stdout.is_empty() {
-            match stdout.write(&self.for_stdout) {
-                Ok(0) => return Err(AuditError::Stdout(std::io::ErrorKind::WriteZero.into())),
-                Ok(bytes) => drop(self.for_stdout.drain(..bytes)),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(AuditError::Stdout(error)),
-            }
-        }
-        stdout.flush().map_err(AuditError::Stdout)
     }
 }
 
