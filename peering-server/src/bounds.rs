@@ -146,6 +146,10 @@ pub const AUDIT_BATCH_ROWS_MAX: usize = 2_048;
 pub const AUDIT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause before the audit trail is written again after it could not be.
 pub const AUDIT_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Time after which the audit trail's file waits no longer for standard output: a reader at work takes a batch at once.
+pub const AUDIT_STDOUT_WAIT: Duration = Duration::from_secs(1);
+/// Most bytes of lines that wait for standard output while a file has them: some ten thousand lines.
+pub const AUDIT_STDOUT_BYTES_MAX: usize = 4 << 20;
 /// Age at which a tombstone goes: a dialer that was away longer is told that its peering is unknown.
 pub const TOMBSTONE_AGE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 /// Most tombstones kept, the newest.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use serde::ser::Error as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -128,9 +129,9 @@ impl Head {
     /// Writes the next line, with its newline, and moves on to it.
     ///
     /// # Errors
-    /// [`serde_json::Error`] if the entry has no JSON form, which none lacks; nothing is written then.
+    /// [`serde_json::Error`] if the entry has no JSON form, which none lacks, or no number is left; nothing is written then.
     pub fn append(&mut self, entry: &Entry, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        let seq = self.seq + 1;
+        let seq = self.seq.checked_add(1).ok_or_else(|| serde_json::Error::custom("no number is left for a line"))?;
         let line = serde_json::to_vec(&Written { v: LINE_VERSION, seq, prev: self.hash, entry })?;
         *self = Self { seq, hash: LineHash::of(&line) };
         out.extend_from_slice(&line);

@@ -353,3 +353,14 @@ fn a_line_has_one_shape_for_good() {
     assert_eq!(String::from_utf8(out).unwrap(), format!("{first}\n{second}\n"));
     assert!(Line::parse(second.replace("\"done\"", "\"postponed\"").as_bytes()).is_ok(), "a newer word is read");
 }
+
+#[test]
+fn after_the_last_number_nothing_follows() {
+    let mut head = Head { seq: u64::MAX - 1, hash: LineHash::NONE };
+    let mut out = Vec::new();
+    head.append(&Entry::new(at(1), "token_generated"), &mut out).unwrap();
+    head.append(&Entry::new(at(1), "token_generated"), &mut out).unwrap_err();
+    let line = out.strip_suffix(b"\n").unwrap().to_vec();
+    let report = verify(&[line.clone(), line], None);
+    assert!(matches!(report.faults.as_slice(), [Fault::OutOfPlace { .. }]), "{:?}", report.faults);
+}

@@ -233,8 +233,9 @@ impl<'a> Verifier<'a> {
             }
             return is_linked;
         };
-        let expected = before.head.seq + 1;
-        if line.seq != expected {
+        // After the last number that there is, none belongs; that one stands where it was again.
+        let expected = before.head.seq.saturating_add(1);
+        if line.seq != expected || before.head.seq == u64::MAX {
             self.settle();
             self.fault(if line.seq > expected {
                 Fault::Missing { first: expected, last: line.seq - 1, before: place.clone() }

@@ -55,8 +55,11 @@ pub enum AuditError {
         /// Its mode.
         found: u32,
     },
-    /// Another server writes to it.
-    #[error("the audit log {} is written by another server: name another file with -audit-log", path.display())]
+    /// Another server writes to it, or a reader has locked it.
+    #[error(
+        "the audit log {} is locked, by another server that writes to it or by a reader: name another file with -audit-log, \
+         or end the reader", path.display()
+    )]
     InUse {
         /// The file.
         path: PathBuf,
@@ -70,6 +73,9 @@ pub enum AuditError {
     /// Standard output does not take lines.
     #[error("cannot write the audit trail to standard output")]
     Stdout(#[source] io::Error),
+    /// Nobody reads what is printed.
+    #[error("nobody reads the audit trail from standard output: let its reader go on")]
+    StdoutStuck,
     /// A checkpoint cannot be signed.
     #[error("cannot sign a checkpoint of the audit trail")]
     Sign(#[from] KeyringError),

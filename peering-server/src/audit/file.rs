@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,6 +12,7 @@ use peering_core::audit::{Head, Line, LineHash, event};
 use rustix::process::geteuid;
 use tracing::{info, warn};
 
+use super::back::look_back;
 use super::error::AuditError;
 use super::tail::Backwards;
 
@@ -98,33 +100,36 @@ impl TrailFile {
         Some(opened)
     }
 
-    /// Finds the file that was moved away from a path while nobody wrote, by what its name begins with: of those that
-    /// have the line `kept`, the one that goes furthest.
-    pub(super) fn predecessor(path: &Path, kept: Head) -> Option<(Self, LastLine)> {
-        let name = path.file_name()?.as_encoded_bytes();
-        let others = fs::read_dir(directory_of(path)).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-        let others = others.filter(|other| {
-            let other = other.file_name().map(|other| other.as_encoded_bytes());
-            other.is_some_and(|other| other != name && other.starts_with(name))
-        });
-        let candidates = others.filter_map(|other| {
-            let file = Self::open_rotated(&other)?;
+    /// Finds where the trail ended that was moved away from a path while nobody wrote: of the files whose name begins so and
+    /// that have the line `kept`, or follow one that has it, the one that goes furthest.
+    pub(super) fn predecessor(path: &Path, kept: Head) -> Option<LastLine> {
+        let candidates = Self::beside(path).filter_map(|file| {
             let last = file.last_line().ok()??;
-            (last.head.seq > kept.seq && file.has(kept).ok()?).then_some((file, last))
+            (last.head.seq > kept.seq && look_for(path, &file, last.head, kept).ok()?).then_some(last)
         });
-        candidates.max_by_key(|(_, last)| last.head.seq)
+        candidates.max_by_key(|last| last.head.seq)
     }
 
-    /// Says whether a line is in the file as it was written.
-    fn has(&self, wanted: Head) -> io::Result<bool> {
-        let mut lines = self.lines();
-        while let Some(line) = lines.next()? {
-            let Ok(parsed) = Line::parse(&line) else { continue };
-            if parsed.seq <= wanted.seq {
-                return Ok(parsed.seq == wanted.seq && LineHash::of(&line) == wanted.hash);
-            }
-        }
-        Ok(false)
+    /// Finds the file that was moved away from a path and ends with a line.
+    pub(super) fn ending_with(path: &Path, end: Head) -> Option<Self> {
+        Self::beside(path).find(|file| file.last_line().is_ok_and(|last| last.is_some_and(|last| last.head == end)))
+    }
+
+    /// Opens the trails whose name begins with that of a path.
+    fn beside(path: &Path) -> impl Iterator<Item = Self> {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+        let others =
+            fs::read_dir(directory_of(path)).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let others = others.filter(move |other| {
+            let other = other.file_name().map(|other| other.as_encoded_bytes());
+            other.is_some_and(|other| other != name && other.starts_with(&name))
+        });
+        others.filter_map(|other| Self::open_rotated(&other))
+    }
+
+    /// Says whether this file, which ends with the line `last`, has a line as it was written, or follows a file that has it.
+    pub(super) fn follows(&self, last: Head, wanted: Head) -> io::Result<bool> {
+        look_for(&self.path, self, last, wanted)
     }
 
     /// Finds the last line. Half a line behind it, which a crash left, is cut off.
@@ -242,6 +247,19 @@ impl TrailFile {
     pub(super) fn failed(&self, operation: &'static str, error: io::Error) -> AuditError {
         AuditError::of_io(operation, &self.path, error)
     }
+}
+
+fn look_for(path: &Path, file: &TrailFile, last: Head, wanted: Head) -> io::Result<bool> {
+    let found = look_back(path, Some(file), last, |line, hash| {
+        // A line that names the wanted one is as good: the file that had it may be elsewhere by now.
+        match line.seq.checked_sub(wanted.seq) {
+            Some(0) => ControlFlow::Break(hash == wanted.hash),
+            Some(1) if line.prev == wanted.hash => ControlFlow::Break(true),
+            Some(_) => ControlFlow::Continue(()),
+            None => ControlFlow::Break(false),
+        }
+    });
+    Ok(found?.unwrap_or(false))
 }
 
 fn check(path: &Path, metadata: &Metadata) -> Result<(), AuditError> {

@@ -2,8 +2,10 @@
 //!
 //! | File | Holds |
 //! |---|---|
+//! | `back` | lines from the last one back, over the files that were moved away |
 //! | `error` | why the trail cannot be opened or written |
 //! | `file` | the file: opened with care, appended to, cut back after half a line |
+//! | `printer` | standard output, which may block |
 //! | `stored` | the head of a trail in the store of a server that is not running |
 //! | `tail` | the lines of a file, from the last one back |
 //! | `trail` | which line comes next: chain, checkpoints, rotation |
@@ -14,8 +16,10 @@
 //! so that each event is told once. Refusals are counted in memory and told once a minute; a crash loses those of its
 //! last minute.
 
+mod back;
 mod error;
 mod file;
+mod printer;
 mod stored;
 mod tail;
 mod task;

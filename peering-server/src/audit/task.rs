@@ -30,6 +30,22 @@ pub(crate) struct Auditor {
     told: Option<Instant>,
     /// Whether what waited at the start was compared with what is in the file.
     is_resumed: bool,
+    /// Whether the lines before the start were not all signed.
+    leaves_unsigned: bool,
+}
+
+/// Why following the outbox broke off.
+enum Broken {
+    /// The store failed.
+    Store(ServiceError),
+    /// The trail failed, and the log says so already.
+    Told,
+}
+
+impl From<ServiceError> for Broken {
+    fn from(cause: ServiceError) -> Self {
+        Self::Store(cause)
+    }
 }
 
 impl Auditor {
@@ -46,17 +62,26 @@ impl Auditor {
         service.outbox.set_audit_head(trail.written());
         let mut minute = interval(AUDIT_CHECKPOINT_INTERVAL);
         minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let leaves_unsigned = trail.leaves_unsigned();
         let trail = Arc::new(Mutex::new(trail));
-        Self { service, trail, look, stop, minute, told: None, is_resumed: is_new_store }
+        Self { service, trail, look, stop, minute, told: None, is_resumed: is_new_store, leaves_unsigned }
     }
 
     /// Writes every event and refusal, over every failure of store and disk, until the stop; then signs what there is.
     pub(crate) async fn run(mut self) {
         self.minute.tick().await;
-        // What is to be said about the start.
-        self.write().await;
-        while let Err(cause) = self.follow().await {
-            error!(cause = chain(&cause), "events could not be followed for the audit trail, trying again");
+        // What is to be said about the start. What a crash left unsigned does not wait for the first minute, so that nobody
+        // takes it for lines whose checkpoint was removed.
+        if self.write().await {
+            if self.leaves_unsigned {
+                self.sign().await;
+            }
+            self.keep_head().await;
+        }
+        while let Err(broken) = self.follow().await {
+            if let Broken::Store(cause) = broken {
+                error!(cause = chain(&cause), "events could not be followed for the audit trail, trying again");
+            }
             tokio::select! {
                 () = sleep(AUDIT_RETRY_PAUSE) => {}
                 () = self.stop.cancelled() => break,
@@ -71,7 +96,7 @@ impl Auditor {
         }
     }
 
-    async fn follow(&mut self) -> Result<(), ServiceError> {
+    async fn follow(&mut self) -> Result<(), Broken> {
         let (service, stop, look) = (Arc::clone(&self.service), self.stop.clone(), Arc::clone(&self.look));
         let mut follower = service.follow_outbox(Consumer::Audit);
         let mut rested = Instant::now();
@@ -93,7 +118,10 @@ impl Auditor {
                 } => rows?,
             };
             let Some(rows) = rows else { return Ok(()) };
-            self.tell(rows, &mut follower).await?;
+            if !self.tell(rows, &mut follower).await? {
+                // These rows are not seen, though they may have lines already: asked for again, they would be told again.
+                return Ok(());
+            }
             rested = Instant::now() + AUDIT_BATCH_PAUSE;
         }
         // What was committed before the stop belongs in the trail before its last checkpoint.
@@ -107,7 +135,7 @@ impl Auditor {
 
     /// Writes a line for each row that has none, and notes the rows as seen; `false` if that was not possible before the
     /// stop.
-    async fn tell(&mut self, rows: Vec<Record>, follower: &mut Follower<'_>) -> Result<bool, ServiceError> {
+    async fn tell(&mut self, rows: Vec<Record>, follower: &mut Follower<'_>) -> Result<bool, Broken> {
         let told_before = if self.is_resumed {
             Default::default()
         } else {
@@ -116,9 +144,9 @@ impl Auditor {
                 Some(Ok(told)) => told,
                 Some(Err(cause)) => {
                     self.complain(&cause);
-                    return Err(ServiceError::OutcomeUnknown);
+                    return Err(Broken::Told);
                 }
-                None => return Err(ServiceError::OutcomeUnknown),
+                None => return Err(Broken::Told),
             }
         };
         self.is_resumed = true;
@@ -134,7 +162,7 @@ impl Auditor {
             let new = batch.iter().filter(|row| !told_before.contains(row_name(row)));
             let entries: Vec<Entry> = new.map(|row| self.entry(row)).collect();
             if !entries.is_empty() && !self.add(entries).await {
-                return Ok(false);
+                return if self.stop.is_cancelled() { Ok(false) } else { Err(Broken::Told) };
             }
             follower.seen(batch);
             if rows.peek().is_some() {
@@ -186,7 +214,13 @@ impl Auditor {
 
     async fn add(&mut self, entries: Vec<Entry>) -> bool {
         match self.with_trail(move |trail| trail.add(&entries)).await {
-            Some(Ok(())) => self.write().await,
+            Some(Ok(is_moved)) => {
+                let is_written = self.write().await;
+                if is_moved && is_written {
+                    self.keep_head().await;
+                }
+                is_written
+            }
             Some(Err(cause)) => {
                 self.complain(&cause);
                 false

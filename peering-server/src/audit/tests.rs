@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::error::AuditError;
 use super::trail::{Means, Trail, Waiting};
+use crate::bounds::AUDIT_STDOUT_BYTES_MAX;
 use crate::clock::ManualClock;
 use crate::entropy::SystemEntropy;
 use crate::keyring::{Keyring, Label};
@@ -344,9 +346,149 @@ fn standard_output_has_the_same_lines_as_the_file_and_none_twice() {
     let stdout = Arc::new(Mutex::new(Narrow { taken: Vec::new(), room: 100 }));
     let means = Means { stdout: Some(Arc::clone(&stdout) as Arc<Mutex<dyn Write + Send>>), ..place.means() };
     let mut trail = Trail::open(means, Some(place.path("audit.log")), None).unwrap();
-    assert!(matches!(trail.flush(), Err(AuditError::Stdout(_))));
+    trail.flush().unwrap();
+    assert_eq!(stdout.lock().unwrap().taken.len(), 100, "the file does not wait for the rest");
     trail.flush().unwrap();
     tell(&mut trail, 1);
     assert_eq!(stdout.lock().unwrap().taken, fs::read(place.path("audit.log")).unwrap());
     assert_eq!(place.events(&["audit.log"]), ["trail_begun", "started", "token_generated"]);
+    // Alone, it is waited for.
+    let stdout = Arc::new(Mutex::new(Narrow { taken: Vec::new(), room: 100 }));
+    let means = Means { stdout: Some(Arc::clone(&stdout) as Arc<Mutex<dyn Write + Send>>), ..place.means() };
+    let mut trail = Trail::open(means, None, None).unwrap();
+    assert!(matches!(trail.flush(), Err(AuditError::Stdout(_))));
+    assert_eq!(trail.written(), Head::BEGINNING);
+    trail.flush().unwrap();
+    assert_eq!(stdout.lock().unwrap().taken.iter().filter(|byte| **byte == b'\n').count(), 2);
+}
+
+/// Takes nothing until its other end is dropped, then all.
+struct Blocked {
+    until: Receiver<()>,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Write for Blocked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.until.recv().unwrap_err();
+        self.taken.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_of_standard_output_that_stops_holds_neither_the_file_nor_its_checkpoints() {
+    let place = Place::new();
+    let blocked = || {
+        let (release, until) = channel();
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let stdout: Arc<Mutex<dyn Write + Send>> = Arc::new(Mutex::new(Blocked { until, taken: Arc::clone(&taken) }));
+        (release, taken, Means { stdout: Some(stdout), ..place.means() })
+    };
+    let (release, taken, means) = blocked();
+    let mut trail = Trail::open(means, Some(place.path("audit.log")), None).unwrap();
+    trail.flush().unwrap();
+    let many: Vec<Entry> = (1..=2_000).map(entry).collect();
+    let mut made = 2;
+    while fs::metadata(place.path("audit.log")).unwrap().len()
+        < u64::try_from(AUDIT_STDOUT_BYTES_MAX).unwrap() + 1_000_000
+    {
+        trail.add(&many).unwrap();
+        trail.flush().unwrap();
+        made += many.len();
+    }
+    assert!(trail.sign().unwrap());
+    trail.flush().unwrap();
+    assert_eq!(place.events(&["audit.log"]).len(), made + 1);
+    assert!(place.verify(&["audit.log"], Some(trail.written())).vouched.is_some());
+    drop(release);
+    while !trail.is_printed() {
+        trail.flush().unwrap();
+    }
+    fs::write(place.path("printed"), &*taken.lock().unwrap()).unwrap();
+    let report = place.verify(&["printed"], None);
+    assert!(matches!(report.faults.as_slice(), [Fault::Missing { .. }]), "lost lines are named: {:?}", report.faults);
+    // Where there is no file, the events wait.
+    let (release, taken, means) = blocked();
+    let mut trail = Trail::open(means, None, None).unwrap();
+    assert!(matches!(trail.flush(), Err(AuditError::StdoutStuck)));
+    assert_eq!(trail.written(), Head::BEGINNING);
+    drop(release);
+    while trail.flush().is_err() {}
+    assert_eq!(taken.lock().unwrap().iter().filter(|byte| **byte == b'\n').count(), 2);
+}
+
+#[test]
+fn a_file_that_was_rewritten_and_made_longer_while_nobody_wrote_is_not_vouched_for() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    tell(&mut trail, 1);
+    tell(&mut trail, 2);
+    let kept = trail.written();
+    drop(trail);
+    // All anew from the third line on, each hash right, and one line more.
+    let (mut head, mut text) = (Head::BEGINNING, Vec::new());
+    let mut entries: Vec<Entry> = lines(&place.path("audit.log")).into_iter().map(|line| line.entry).collect();
+    entries[2].token = None;
+    entries.push(entry(3));
+    for entry in &entries {
+        head.append(entry, &mut text).unwrap();
+    }
+    assert!(head.seq > kept.seq);
+    fs::write(place.path("audit.log"), text).unwrap();
+    let mut trail = place.open(Some(kept));
+    assert!(trail.sign().unwrap());
+    trail.flush().unwrap();
+    let report = place.verify(&["audit.log"], None);
+    assert!(matches!(report.faults.as_slice(), [Fault::OutOfPlace { .. }]), "{:?}", report.faults);
+    // And a start later still.
+    let kept = trail.written();
+    drop(trail);
+    drop(place.open(Some(kept)));
+    assert!(!place.verify(&["audit.log"], None).is_whole());
+}
+
+#[test]
+fn the_line_that_the_store_knows_may_be_in_a_file_that_was_moved_away_or_is_gone() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    tell(&mut trail, 1);
+    let kept = trail.written();
+    tell(&mut trail, 2);
+    fs::rename(place.path("audit.log"), place.path("audit.log.2")).unwrap();
+    tell(&mut trail, 3);
+    fs::rename(place.path("audit.log"), place.path("audit.log.1")).unwrap();
+    tell(&mut trail, 4);
+    drop(trail);
+    let trail = place.open(Some(kept));
+    let report = place.verify(&["audit.log.2", "audit.log.1", "audit.log"], Some(trail.written()));
+    assert!(report.is_whole(), "{:?}", report.faults);
+    // And what waits was told in any of them.
+    let waiting = |number: u64| Waiting { row: format!("row-{number}"), revision: number };
+    let mut told: Vec<String> = trail.told_before(&[1, 2, 3, 4, 5].map(waiting)).unwrap().into_iter().collect();
+    told.sort_unstable();
+    assert_eq!(told, ["row-1", "row-2", "row-3", "row-4"]);
+    drop(trail);
+    // The last line of the file before is known by the first one of the next.
+    let end = lines(&place.path("audit.log.1")).pop().unwrap();
+    let first = lines(&place.path("audit.log")).remove(0);
+    fs::remove_file(place.path("audit.log.1")).unwrap();
+    let trail = place.open(Some(Head { seq: end.seq, hash: first.prev }));
+    assert!(place.verify(&["audit.log"], Some(trail.written())).is_whole());
+}
+
+#[test]
+fn half_a_line_in_the_file_that_the_trail_goes_on_in_is_told() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    let text = fs::read(place.path("audit.log")).unwrap();
+    fs::rename(place.path("audit.log"), place.path("audit.log.1")).unwrap();
+    fs::write(place.path("audit.log"), &text[..20]).unwrap();
+    tell(&mut trail, 1);
+    assert_eq!(place.events(&["audit.log"]), ["token_generated", "recovered"]);
+    assert!(place.verify(&["audit.log.1", "audit.log"], Some(trail.written())).is_whole());
 }

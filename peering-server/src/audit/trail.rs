@@ -2,16 +2,20 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use peering_core::audit::{Entry, Head, Line, LineHash, checkpoint_message, event};
+use jiff::Timestamp;
+use peering_core::audit::{Entry, Head, checkpoint_message, event};
 use tracing::{error, info, warn};
 
+use super::back::look_back;
 use super::error::AuditError;
-use super::file::{Found, LastLine, TrailFile};
+use super::file::{Found, TrailFile};
+use super::printer::Printer;
 use crate::causes::chain;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -36,16 +40,18 @@ pub(crate) struct Trail {
     means: Means,
     path: Option<PathBuf>,
     file: Option<TrailFile>,
-    /// The file before it, if that was moved away while nobody wrote: what waits in the store may be told there.
-    rotated: Option<TrailFile>,
     /// The last line that was made.
     head: Head,
-    /// The last line that is everywhere where it belongs.
+    /// The last line that is in a file.
+    filed: Head,
+    /// The last line that is on the disk, or, with no file, on standard output.
     written: Head,
     /// The last checkpoint that was made.
     signed: u64,
+    /// Whether lines from before the start wait for a signature.
+    leaves_unsigned: bool,
     for_file: Vec<u8>,
-    for_stdout: Vec<u8>,
+    printer: Option<Printer>,
 }
 
 /// A waiting row of the outbox, as a trail knows it.
@@ -66,20 +72,21 @@ impl Trail {
         let mut file = path.as_deref().map(TrailFile::open).transpose()?;
         let found = file.as_mut().map(TrailFile::recover).transpose()?.unwrap_or_default();
         let Found { mut last, dropped_bytes } = found;
-        let mut rotated = None;
-        if let (None, Some(path), Some(kept)) = (last, &path, kept)
-            && let Some((before, end)) = TrailFile::predecessor(path, kept)
-        {
-            (rotated, last) = (Some(before), Some(end));
+        if let (None, Some(path), Some(kept)) = (last, &path, kept) {
+            last = TrailFile::predecessor(path, kept);
         }
-        let head = where_it_ended(last, kept);
-        if let (Some(file), Some(last), Some(kept), None) = (&file, last, kept, &rotated) {
-            compare(file, last.head, kept)?;
-        }
+        let head = match (&file, last, kept) {
+            (Some(file), Some(last), Some(kept)) => where_it_goes_on(file, last.head, kept)?,
+            (_, last, kept) => kept.or(last.map(|last| last.head)).unwrap_or(Head::BEGINNING),
+        };
         // A trail whose last checkpoint is elsewhere is signed anew.
         let signed = last.filter(|last| last.is_checkpoint && last.head == head).map_or(0, |last| last.head.seq);
-        let (for_file, for_stdout) = (Vec::new(), Vec::new());
-        let mut trail = Self { means, path, file, rotated, head, written: head, signed, for_file, for_stdout };
+        let printer = means.stdout.clone().map(Printer::new).transpose()?;
+        let for_file = Vec::new();
+        let leaves_unsigned = signed < head.seq;
+        let filed = last.map_or(head, |last| last.head);
+        let mut trail =
+            Self { means, path, file, head, filed, written: head, signed, leaves_unsigned, for_file, printer };
         let mut first = Vec::new();
         let now = trail.means.clock.now();
         let node = Some(trail.means.node.clone());
@@ -88,49 +95,53 @@ impl Trail {
             first.push(Entry { trail: name, node: node.clone(), ..Entry::new(now, event::TRAIL_BEGUN) });
         }
         if dropped_bytes > 0 {
-            info!(dropped_bytes, "half a line at the end of the audit log was cut off");
-            first.push(Entry { dropped_bytes: Some(dropped_bytes), ..Entry::new(now, event::RECOVERED) });
+            first.push(recovered(dropped_bytes, now));
         }
         first.push(Entry { node, ..Entry::new(now, event::STARTED) });
         trail.make(&first)?;
         Ok(trail)
     }
 
-    /// Returns the last line that is everywhere where it belongs.
+    /// Says whether lines from before the start wait for a signature.
+    pub(super) const fn leaves_unsigned(&self) -> bool {
+        self.leaves_unsigned
+    }
+
+    /// Returns the last line that is on the disk, or, with no file, on standard output.
     pub(super) const fn written(&self) -> Head {
         self.written
     }
 
-    /// Finds out which of these rows have their line in the file already: it was written, and then a crash came before
-    /// the row was removed. Lines stand in the order of their revisions, so that looking back ends soon.
+    /// Finds out which of these rows have their line already, in the file or in one that was moved away: it was written,
+    /// and then a crash came before the row was removed. Lines stand in the order of their revisions, so that looking back
+    /// ends soon.
     pub(super) fn told_before(&self, waiting: &[Waiting]) -> Result<HashSet<String>, AuditError> {
         let mut told = HashSet::new();
-        let (Some(file), Some(oldest)) =
-            (self.rotated.as_ref().or(self.file.as_ref()), waiting.iter().map(|row| row.revision).min())
-        else {
+        let (Some(path), Some(oldest)) = (&self.path, waiting.iter().map(|row| row.revision).min()) else {
             return Ok(told);
         };
         let wanted: HashSet<&str> = waiting.iter().map(|row| row.row.as_str()).collect();
-        let mut lines = file.lines();
-        while told.len() < wanted.len() {
-            let Some(line) = lines.next().map_err(|error| file.failed("read", error))? else { break };
-            let Ok(Line { entry, .. }) = Line::parse(&line) else { continue };
-            if let Some(row) = entry.row.filter(|row| wanted.contains(row.as_str())) {
-                told.insert(row);
-            } else if entry.revision.is_some_and(|revision| revision < oldest) {
-                break;
+        let looked = look_back(path, self.file.as_ref(), self.filed, |line, _| {
+            let is_older = line.entry.revision.is_some_and(|revision| revision < oldest);
+            match line.entry.row.filter(|row| wanted.contains(row.as_str())) {
+                Some(row) => drop(told.insert(row)),
+                None if is_older => return ControlFlow::Break(()),
+                None => {}
             }
-        }
+            if told.len() < wanted.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        looked.map_err(|error| AuditError::of_io("read", path, error))?;
         Ok(told)
     }
 
-    /// Makes lines, which [`Trail::flush`] writes. If the file was moved away, it is signed off first.
+    /// Makes lines, which [`Trail::flush`] writes. If the file was moved away, it is signed off first; says whether it was.
     ///
     /// # Errors
     /// [`AuditError::Line`], and then no line was made.
-    pub(super) fn add(&mut self, entries: &[Entry]) -> Result<(), AuditError> {
-        self.follow_moves();
-        self.make(entries)
+    pub(super) fn add(&mut self, entries: &[Entry]) -> Result<bool, AuditError> {
+        let is_moved = self.follow_moves();
+        self.make(entries)?;
+        Ok(is_moved)
     }
 
     fn make(&mut self, entries: &[Entry]) -> Result<(), AuditError> {
@@ -139,8 +150,8 @@ impl Trail {
             head.append(entry, &mut lines)?;
         }
         self.head = head;
-        if self.means.stdout.is_some() {
-            self.for_stdout.extend_from_slice(&lines);
+        if let Some(printer) = &mut self.printer {
+            printer.add(&lines, entries.len(), self.path.is_some());
         }
         if self.path.is_some() {
             self.for_file.append(&mut lines);
@@ -157,7 +168,7 @@ impl Trail {
             return Ok(false);
         }
         let time = self.means.clock.now();
-        let message = checkpoint_message(self.head.seq + 1, self.head.hash, time);
+        let message = checkpoint_message(self.head.seq.saturating_add(1), self.head.hash, time);
         let (signature, key) = self.means.keyring.sign(Label::AuditCheckpoint, message.as_bytes())?;
         let (key, signature) = (Some(key.to_string()), Some(STANDARD.encode(signature)));
         self.make(&[Entry { key, signature, ..Entry::new(time, event::CHECKPOINT) }])?;
@@ -180,7 +191,8 @@ impl Trail {
         true
     }
 
-    /// Writes what was made. When this returns it is on the disk; after an error it waits to be written.
+    /// Writes what was made. When this returns it is on the disk; after an error it waits to be written. Standard output
+    /// is waited for in vain only where there is no file.
     ///
     /// # Errors
     /// [`AuditError`].
@@ -189,67 +201,67 @@ impl Trail {
             self.file = None;
         }
         self.write_file()?;
-        self.write_stdout()?;
+        if let Some(printer) = &mut self.printer {
+            match (printer.print(), &self.path) {
+                // Events wait for standard output where it is all there is, and never where there is a file.
+                (Err(cause), None) => return Err(cause),
+                (Err(cause), Some(_)) => printer.complain(&cause),
+                (Ok(()), _) => {}
+            }
+        }
         self.written = self.head;
         Ok(())
+    }
+
+    /// Says whether standard output has all that it will have.
+    #[cfg(test)]
+    pub(super) fn is_printed(&self) -> bool {
+        self.printer.as_ref().is_none_or(Printer::is_idle)
     }
 
     fn write_file(&mut self) -> Result<(), AuditError> {
         let Some(path) = &self.path else { return Ok(()) };
         if self.file.is_none() {
             let mut file = TrailFile::open(path)?;
-            file.recover()?;
+            let dropped_bytes = file.recover()?.dropped_bytes;
             self.file = Some(file);
+            if dropped_bytes > 0 {
+                self.make(&[recovered(dropped_bytes, self.means.clock.now())])?;
+            }
         }
         if let Some(file) = self.file.as_mut().filter(|_| !self.for_file.is_empty()) {
             file.append(&self.for_file)?;
             self.for_file.clear();
+            self.filed = self.head;
         }
         Ok(())
     }
-
-    fn write_stdout(&mut self) -> Result<(), AuditError> {
-        let Some(stdout) = self.means.stdout.as_ref().filter(|_| !self.for_stdout.is_empty()) else { return Ok(()) };
-        let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.for_stdout.is_empty() {
-            match stdout.write(&self.for_stdout) {
-                Ok(0) => return Err(AuditError::Stdout(std::io::ErrorKind::WriteZero.into())),
-                Ok(bytes) => drop(self.for_stdout.drain(..bytes)),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(AuditError::Stdout(error)),
-            }
-        }
-        stdout.flush().map_err(AuditError::Stdout)
-    }
 }
 
-/// Decides where a trail goes on. The file wins if it is ahead: then the store is an older one that was put back. Else the
-/// head that the store keeps does, so that whoever verifies the file sees what is missing from it.
-fn where_it_ended(last: Option<LastLine>, kept: Option<Head>) -> Head {
-    match (last.map(|last| last.head), kept) {
-        (Some(last), Some(kept)) if last.seq > kept.seq => last,
-        (_, Some(kept)) => kept,
-        (Some(last), None) => last,
-        (None, None) => Head::BEGINNING,
-    }
+fn recovered(dropped_bytes: u64, now: Timestamp) -> Entry {
+    info!(dropped_bytes, "half a line at the end of the audit log was cut off");
+    Entry { dropped_bytes: Some(dropped_bytes), ..Entry::new(now, event::RECOVERED) }
 }
 
-/// Says what the file lacks of what the store knows of it.
-fn compare(file: &TrailFile, last: Head, kept: Head) -> Result<(), AuditError> {
+/// Decides where a trail goes on. The file wins if it is ahead and has the line that the store knows, itself or in a file
+/// that it follows: then the store is an older one, that of a crash or one that was put back. Else the head that the store
+/// keeps does, so that whoever verifies the file sees what is missing from it or was changed: a chain that went on from
+/// other lines would vouch for them.
+fn where_it_goes_on(file: &TrailFile, last: Head, kept: Head) -> Result<Head, AuditError> {
     let advice = "verify it with `peering audit verify` and look for who could write to it";
     if last.seq < kept.seq {
         error!(ends_at = last.seq, expected = kept.seq, advice, "lines at the end of the audit log are missing");
-        return Ok(());
+        return Ok(kept);
     }
-    let mut lines = file.lines();
-    while let Some(line) = lines.next().map_err(|error| file.failed("read", error))? {
-        let Ok(parsed) = Line::parse(&line) else { continue };
-        if parsed.seq == kept.seq && LineHash::of(&line) != kept.hash {
-            error!(seq = kept.seq, advice, "a line of the audit log is not the one that was written");
-        }
-        if parsed.seq <= kept.seq {
-            break;
-        }
+    if file.follows(last, kept).map_err(|error| file.failed("read", error))? {
+        return Ok(last);
     }
-    Ok(())
+    error!(
+        seq = kept.seq,
+        ends_at = last.seq,
+        advice,
+        "a line of the audit log is not the one that was written, or is in no file beside it; the chain goes on from the one that \
+         was written"
+    );
+    Ok(kept)
 }

@@ -202,7 +202,7 @@ impl Slot {
 }
 
 /// Reduces an address to what counts as one source: an IPv4 address, mapped or not, or an IPv6 /64.
-fn source_of(address: IpAddr) -> IpAddr {
+pub(crate) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

@@ -240,7 +240,11 @@ impl Service {
     /// Writes down how far each consumer has come, and removes what all have seen, as much as a commit takes; `false`
     /// if it is not known whether that was done.
     pub(crate) async fn keep_cursors(&self) -> Result<bool, ServiceError> {
-        let trim = self.outbox.take_trim();
+        let mut trim = self.outbox.take_trim();
+        // Whoever has not read yet is where it was, and not at the beginning.
+        for reader in trim.readers.iter_mut().filter(|reader| reader.seen == 0) {
+            reader.seen = self.stored_cursor(reader.consumer).await?;
+        }
         let mut txn = Txn::default();
         let written_by = self.entropy.uuid();
         txn.writes.extend(trim.rows.iter().cloned().map(Write::Delete));

@@ -15,6 +15,7 @@ use peering_core::transition::Origin;
 use tokio::time::Instant;
 
 use crate::bounds::{REFUSAL_LOG_PAUSE, REFUSAL_SOURCES_MAX};
+use crate::listen::gate::source_of;
 
 /// Refusals by source and cause.
 #[derive(Debug, Default)]
@@ -58,6 +59,11 @@ impl Refused {
         let Origin { actor, source, user } = origin;
         Self { cause, source, user, actor, ..Self::default() }
     }
+
+    /// Says whether something was presented that exists, which strangers cannot do.
+    const fn names_what_is_real(&self) -> bool {
+        self.actor.is_some() || self.token.is_some() || self.peering.is_some()
+    }
 }
 
 /// How often something was refused since the last line.
@@ -70,19 +76,34 @@ struct Tally {
 
 /// Refusals that are not in the audit trail yet.
 #[derive(Debug, Default)]
-pub(crate) struct Tallies(Mutex<HashMap<Refused, Tally>>);
+pub(crate) struct Tallies(Mutex<Kinds>);
+
+#[derive(Debug, Default)]
+struct Kinds {
+    /// Of those who presented nothing that exists.
+    strangers: HashMap<Refused, Tally>,
+    /// Of those who presented what is real: however many strangers there are, these are told apart.
+    known: HashMap<Refused, Tally>,
+}
 
 impl Tallies {
     /// Counts one refusal.
     pub(crate) fn note(&self, refused: Refused, now: Timestamp) {
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = tallies.contains_key(&refused);
-        let key = if is_known || tallies.len() < REFUSAL_SOURCES_MAX {
-            refused
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kinds { strangers, known } = &mut *kinds;
+        let (kind, kinds) = if refused.names_what_is_real() {
+            // Whoever holds what is real may call from many addresses, and still what he holds is named.
+            let from_anywhere = Refused { source: None, user: None, ..refused.clone() };
+            let fitting = [(refused, REFUSAL_SOURCES_MAX), (from_anywhere, 2 * REFUSAL_SOURCES_MAX)];
+            let fitting = fitting.into_iter().find(|(kind, room)| known.contains_key(kind) || known.len() < *room);
+            (fitting.map(|(kind, _)| kind), known)
         } else {
-            Refused { cause: TOO_MANY, ..Refused::default() }
+            let refused = Refused { source: refused.source.map(reduced), ..refused };
+            let fits = strangers.contains_key(&refused) || strangers.len() < REFUSAL_SOURCES_MAX;
+            (fits.then_some(refused), strangers)
         };
-        let tally = tallies.entry(key).or_insert(Tally { count: 0, first: now, last: now });
+        let kind = kind.unwrap_or_else(|| Refused { cause: TOO_MANY, ..Refused::default() });
+        let tally = kinds.entry(kind).or_insert(Tally { count: 0, first: now, last: now });
         tally.count += 1;
         tally.last = now;
     }
@@ -90,10 +111,15 @@ impl Tallies {
     /// Takes what there is as lines, the oldest first.
     pub(crate) fn take(&self, now: Timestamp) -> Vec<Entry> {
         let taken = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut taken: Vec<(Refused, Tally)> = taken.into_iter().collect();
+        let mut taken: Vec<(Refused, Tally)> = taken.strangers.into_iter().chain(taken.known).collect();
         taken.sort_by_key(|(refused, tally)| (tally.first, refused.source, refused.cause));
         taken.into_iter().map(|(refused, tally)| line(refused, tally, now)).collect()
     }
+}
+
+/// Reduces an address as the listener does: whoever has one address of an IPv6 network has all of them.
+fn reduced(address: IpAddr) -> IpAddr {
+    if address.is_loopback() { address } else { source_of(address) }
 }
 
 fn line(refused: Refused, tally: Tally, now: Timestamp) -> Entry {
@@ -168,6 +194,41 @@ mod tests {
         assert_eq!((first.time, first.first, first.last), (at(60), Some(at(1)), Some(at(5))));
         assert_eq!((first.event.as_ref(), first.outcome), (event::REFUSED, Outcome::Refused));
         assert!(tallies.take(at(60)).is_empty());
+    }
+
+    #[test]
+    fn a_stranger_with_a_network_has_one_line_and_hides_nobody_who_presents_what_is_real() {
+        let (tallies, at) = (Tallies::default(), Timestamp::UNIX_EPOCH);
+        let in_network = |network: u64, host: u64| {
+            let source = IpAddr::V6((u128::from(network) << 64 | u128::from(host)).into());
+            Refused { source: Some(source), ..Refused::of("unknown", Origin::default()) }
+        };
+        let network = 0x2001_0db8_0000_0000;
+        for host in 0..10_000 {
+            tallies.note(in_network(network, host), at);
+        }
+        let lines = tallies.take(at);
+        assert_eq!(lines.len(), 1);
+        assert_eq!((lines[0].count, lines[0].source), (Some(10_000), Some("2001:db8::".parse().unwrap())));
+        // A flood from many networks, and one who presents a token that exists from many addresses.
+        for number in 0..2 * REFUSAL_SOURCES_MAX as u64 {
+            tallies.note(in_network(network + number, 1), at);
+        }
+        let token = |number| Some(TokenId::from_uuid(uuid::Uuid::from_u128(number)));
+        for host in 0..2 * REFUSAL_SOURCES_MAX as u64 {
+            tallies.note(Refused { token: token(1), ..in_network(network, host) }, at);
+        }
+        tallies.note(Refused { token: token(2), ..in_network(network, 7) }, at);
+        let lines = tallies.take(at);
+        let counted = |token: Option<TokenId>| {
+            let of = lines.iter().filter(|line| line.token == token && line.cause.as_deref() == Some("unknown"));
+            of.filter_map(|line| line.count).sum::<u64>()
+        };
+        assert_eq!(counted(token(1)), 2 * REFUSAL_SOURCES_MAX as u64);
+        assert_eq!(counted(token(2)), 1);
+        assert!(lines.len() <= 3 * REFUSAL_SOURCES_MAX + 2, "{}", lines.len());
+        let others: Vec<&Entry> = lines.iter().filter(|line| line.cause.as_deref() == Some(TOO_MANY)).collect();
+        assert_eq!((others.len(), others[0].count), (1, Some(REFUSAL_SOURCES_MAX as u64)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -84,7 +84,7 @@ impl Follower<'_> {
     /// Lists what waits in the store and was not seen, and watches from there.
     async fn catch_up(&mut self) -> Result<Vec<Record>, ServiceError> {
         let (store, outbox) = (&self.service.store, &self.service.outbox);
-        let cursor = self.cursor().await?;
+        let cursor = self.service.stored_cursor(self.consumer).await?;
         let revision = store.revision().await?;
         // After an interruption, what this process has seen waits to be removed and is not told twice.
         let (seen_here, seen_by_all) = {
@@ -93,7 +93,7 @@ impl Follower<'_> {
             (own.map_or(0, |reader| reader.seen), state.seen_by_all())
         };
         let mut unread: Vec<Record> = Vec::new();
-        let mut read_before: Vec<Record> = Vec::new();
+        let mut read_before: Vec<Seen> = Vec::new();
         let mut waiting: isize = 0;
         let mut after: Option<String> = None;
         loop {
@@ -104,7 +104,7 @@ impl Follower<'_> {
                 if row.modified > max(seen_here, cursor) {
                     unread.push(row);
                 } else if row.modified > seen_here {
-                    read_before.push(row);
+                    read_before.push(row.into());
                 }
             }
             if !page.more {
@@ -115,26 +115,25 @@ impl Follower<'_> {
         // Within a commit, the order of the keys is that of the events.
         unread.sort_by(|one, other| (one.modified, &one.key).cmp(&(other.modified, &other.key)));
         outbox.unread.store(waiting, Ordering::Relaxed);
-        outbox.note_seen(self.consumer, read_before.into_iter().map(Seen::from), cursor);
+        outbox.note_seen(self.consumer, read_before, cursor);
         self.watch = Some(watch);
         Ok(unread)
-    }
-
-    /// Reads how far the consumer had come when somebody last wrote it down.
-    async fn cursor(&mut self) -> Result<Revision, ServiceError> {
-        let store = &self.service.store;
-        match self.consumer {
-            Consumer::Log => {
-                let cursor_key = key::cursor(self.consumer.as_str());
-                let Some(record) = store.get(&cursor_key).await? else { return Ok(0) };
-                Ok(decode::<Cursor>(&cursor_key, &record.value)?.revision)
-            }
-            Consumer::Audit => Ok(self.service.stored_audit_head().await?.map_or(0, |kept| kept.revision)),
-        }
     }
 }
 
 impl Service {
+    /// Reads how far a consumer had come when somebody last wrote it down.
+    pub(crate) async fn stored_cursor(&self, consumer: Consumer) -> Result<Revision, ServiceError> {
+        match consumer {
+            Consumer::Log => {
+                let cursor_key = key::cursor(consumer.as_str());
+                let Some(record) = self.store.get(&cursor_key).await? else { return Ok(0) };
+                Ok(decode::<Cursor>(&cursor_key, &record.value)?.revision)
+            }
+            Consumer::Audit => Ok(self.stored_audit_head().await?.map_or(0, |kept| kept.revision)),
+        }
+    }
+
     /// Reads the head of the audit trail as it was last written down.
     ///
     /// # Errors

@@ -234,6 +234,58 @@ async fn a_trail_that_cannot_be_written_holds_its_events_and_is_named_when_they_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_while_the_trail_is_stuck_tells_nothing_twice() {
+    let desk = Desk::new();
+    let audited = desk.start().await;
+    until("the start", async || desk.path("audit.log").exists()).await;
+    fs::rename(desk.path("audit.log"), desk.path("audit.log.1")).unwrap();
+    fs::create_dir(desk.path("audit.log")).unwrap();
+    audited.service.token("west").await.unwrap();
+    tokio::time::sleep(3 * AUDIT_RETRY_PAUSE).await;
+    // From now on it can be written; the stop comes before the next try.
+    fs::remove_dir(desk.path("audit.log")).unwrap();
+    audited.stop().await;
+    assert_eq!(desk.events(), ["token_generated"]);
+    let audited = desk.start().await;
+    audited.service.token("east").await.unwrap();
+    until("the next line", async || desk.events().len() >= 2).await;
+    audited.stop().await;
+    assert_eq!(desk.events(), ["token_generated"; 2], "of west and of east");
+    let report = verify(&desk.bench.keyring, &[desk.path("audit.log.1"), desk.path("audit.log")], None);
+    assert!(report.is_whole(), "{:?}", report.faults);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_crash_left_unsigned_is_signed_at_the_start_and_no_cursor_goes_back() {
+    let desk = Desk::new();
+    let audited = desk.start().await;
+    until("the first checkpoint", async || desk.checkpoints() == 1).await;
+    audited.service.token("west").await.unwrap();
+    until("its line", async || desk.events().len() == 1).await;
+    let mut follower = audited.service.follow_outbox(Consumer::Log);
+    let rows = follower.next().await.unwrap().unwrap();
+    follower.seen(rows);
+    audited.service.flush_outbox().await.unwrap();
+    let cursor = async |service: &Service| service.stored_cursor(Consumer::Log).await.unwrap();
+    let before = cursor(&audited.service).await;
+    assert!(before > 0);
+    drop(follower);
+    audited.die().await;
+    assert_eq!(desk.checkpoints(), 1);
+    let began = tokio::time::Instant::now();
+    let audited = desk.start().await;
+    until("the second checkpoint", async || desk.checkpoints() == 2).await;
+    assert!(began.elapsed() < AUDIT_CHECKPOINT_INTERVAL / 2);
+    until("the head", async || {
+        let kept = audited.service.stored_audit_head().await.unwrap().unwrap().head;
+        kept.seq == desk.lines().last().unwrap().seq
+    })
+    .await;
+    assert_eq!(cursor(&audited.service).await, before, "the log has not read yet");
+    audited.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_are_told_once_a_minute_with_what_is_known_of_them() {
     let desk = Desk::new();
     let audited = desk.start().await;
