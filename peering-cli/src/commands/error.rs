@@ -188,7 +188,7 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Audit(error) => match **error {
-                AuditError::Unvouched => Exit::Unvouched,
+                AuditError::Unvouched | AuditError::Overdue | AuditError::HeadBefore => Exit::Unvouched,
                 AuditError::Changed => Exit::Changed,
                 _ => Exit::Failure,
             },

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use peering_core::audit::{Entry, Head, Outcome, checkpoint_message, event};
+use peering_core::audit::{Entry, Head, LineHash, Outcome, checkpoint_message, event};
 use peering_core::id::TokenId;
 use tempfile::TempDir;
 
@@ -195,6 +195,24 @@ fn checkpoints_that_were_taken_away_make_the_rest_suspect() {
     let told = "Not signed:   2 lines after that are chained, and not yet signed\n              since 2030-06-01T12:01:01Z: \
         a server signs every minute, so that checkpoints may have been removed\n";
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert!(ran.stderr.ends_with("its last lines wait too long for a signature\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_trail_that_begins_after_the_head_is_in_doubt() {
+    let trail = Trail::new();
+    let first = fs::read_to_string(trail.path("audit.log")).unwrap().lines().next().unwrap().to_owned();
+    let early = Head { seq: 1, hash: LineHash::of(first.as_bytes()) }.to_string();
+    let verify = || trail.run(&["verify", "-key", "@key.pem", "-head", &early, "@audit.log"]);
+    assert_eq!(verify().exit, Exit::Success);
+    trail.change(|lines| drop(lines.drain(..3)));
+    let ran = verify();
+    assert_eq!(ran.exit, Exit::Unvouched);
+    assert!(
+        ran.stderr.contains("it begins after the head that was given: give the files before it too"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -65,6 +65,16 @@ pub(crate) enum AuditError {
     /// Nothing is wrong, and nothing vouches for it.
     #[error("Nothing is wrong with this audit trail as far as it goes, and nobody vouches for it")]
     Unvouched,
+    /// Lines wait too long for a signature.
+    #[error(
+        "Nothing is wrong with this audit trail as far as it goes, and its last lines wait too long for a signature"
+    )]
+    Overdue,
+    /// The head is older than the first line.
+    #[error(
+        "Nothing is wrong with this audit trail as far as it goes, and it begins after the head that was given: give the files before it too"
+    )]
+    HeadBefore,
     /// The keyring cannot be opened.
     #[cfg(feature = "server")]
     #[error("Error opening the keyring: {}", peering_server::causes::chain(.0))]

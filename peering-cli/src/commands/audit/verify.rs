@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use peering_core::audit::Verifier;
+use peering_core::audit::{HeadCheck, Verifier};
 
 use crate::commands::audit::error::AuditError;
 use crate::commands::audit::files::{self, Event};
@@ -24,9 +24,13 @@ use crate::world::World;
   found and named. Lines after it are chained, and not yet signed. Lines that were
   cut off at the end are found with -head alone.
 
+  If the first line is not number 1, nobody can tell from these files whether
+  earlier ones belong to the trail.
+
   The exit code is 0 if nothing is wrong and a key vouches for it, 4 if nothing is
-  wrong and no key vouches for it, 5 if something is wrong, 1 if it could not be
-  found out.
+  wrong and it is in doubt: no key vouches for it, lines wait too long for a
+  signature, or the head is older than the first line; 5 if something is wrong, 1
+  if it could not be found out.
 
   Example:
 
@@ -70,6 +74,14 @@ impl Verify {
         if !report.is_whole() {
             return Err(AuditError::Changed);
         }
-        if report.vouched.is_none() || report.is_overdue() { Err(AuditError::Unvouched) } else { Ok(()) }
+        if report.vouched.is_none() {
+            Err(AuditError::Unvouched)
+        } else if report.is_overdue() {
+            Err(AuditError::Overdue)
+        } else if report.head == HeadCheck::Before {
+            Err(AuditError::HeadBefore)
+        } else {
+            Ok(())
+        }
     }
 }
