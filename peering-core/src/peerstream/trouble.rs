@@ -271,11 +271,22 @@ mod tests {
             CertificateWrongName, CertificateExpired, CertificateNotYetValid, CertificateUnusable, RootsUnusable,
             OwnCertificateExpired, ServerNameUnknown, ServerNameInvalid, HandshakeRefused, NotTls, HandshakeClosed,
             HandshakeFailed, Http2Failed, ConnectionLost, StreamEnded, HeartbeatTimeout, HeartbeatTimeoutAtPeer,
-            PeerNotReading, StreamReplaced, ProtocolViolation, StreamSecretRefused, PeerHasNoSecrets,
+            PeerNotReading, StreamReplaced, ProtocolViolation, TokenRefused, StreamSecretRefused, PeerHasNoSecrets,
             PeeringUnknownToPeer, PeeringDeletedByPeer, WrongEnd, NotTheLeader, PeerOverloaded, PeerShuttingDown,
             PeerNotReady, StreamSecretWrong, NoSecrets, OpenAfterEnd, ShuttingDown, StoreFailed, Internal,
             Status(StatusCode::Internal),
         ];
+        // What an operator looks a code up in. The last row stands for all numbers.
+        let table = include_str!("../../../docs/http-api.md").split_once("| code | means |").unwrap().1;
+        let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+        assert_eq!(rows.len(), all.len());
+        for (row, trouble) in rows.iter().zip(all) {
+            let (code, rest) = row.strip_prefix("| `").unwrap().split_once("` | ").unwrap();
+            let (means, remedy) = rest.split_once(" | ").unwrap();
+            let known = if matches!(trouble, Status(_)) { "grpc-N".into() } else { trouble.code() };
+            assert_eq!((code, remedy.strip_suffix(" |").unwrap()), (&*known, trouble.remedy()));
+            assert!(means.ends_with('.'), "{row}");
+        }
         let codes: BTreeSet<_> = all.iter().map(|trouble| trouble.code()).collect();
         assert_eq!(codes.len(), all.len());
         for trouble in all {

@@ -73,6 +73,18 @@ pub enum BackupError {
         /// What is wrong.
         problem: String,
     },
+    /// The file system cannot give the copy its name.
+    #[error(
+        "could not make {}: its file system seems to have no hard links; name a file on one that has, and copy it from there",
+        path.display()
+    )]
+    NoHardLinks {
+        /// Where the backup was to be.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The system refused something.
     #[error("could not {operation} {}", path.display())]
     Io {
@@ -126,13 +138,22 @@ pub fn back_up(directory: &Path, target: &Path, entropy: &dyn Entropy) -> Result
     let synced = File::open(&draft.0).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
     let bytes = synced.map_err(failed("sync", &draft.0))?.len();
     // A hard link, unlike a new name, fails if somebody has just taken the name.
-    fs::hard_link(&draft.0, target).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => BackupError::Exists { path: target.to_owned() },
-        _ => failed("make", target)(source),
-    })?;
+    fs::hard_link(&draft.0, target).map_err(|source| of_link(target, source))?;
     drop(draft);
     File::open(&place).and_then(|directory| directory.sync_all()).map_err(failed("sync", &place))?;
     Ok(Backup { revision, peerings, bytes })
+}
+
+/// Says why the copy could not be given its name.
+pub(super) fn of_link(target: &Path, source: io::Error) -> BackupError {
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => BackupError::Exists { path: target.to_owned() },
+        // Linux says the one on FAT and the other on some file systems over the network.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => {
+            BackupError::NoHardLinks { path: target.to_owned(), source }
+        }
+        _ => failed("make", target)(source),
+    }
 }
 
 /// Finds the database, which must be ours and private.

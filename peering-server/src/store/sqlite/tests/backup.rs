@@ -160,3 +160,12 @@ async fn a_store_that_is_damaged_or_of_another_program_is_not_copied() {
     assert!(matches!(error, BackupError::Open(OpenError::Foreign { .. })), "{error:?}");
     assert_eq!(names(elsewhere.path()), [""; 0]);
 }
+
+#[test]
+fn a_file_system_without_hard_links_is_named_as_the_cause() {
+    for errno in [rustix::io::Errno::PERM, rustix::io::Errno::OPNOTSUPP] {
+        let told = super::super::backup::of_link(Path::new("/usb/copy"), errno.into());
+        assert!(matches!(told, BackupError::NoHardLinks { .. }), "{told:?}");
+        assert!(told.to_string().starts_with("could not make /usb/copy: its file system"), "{told}");
+    }
+}
