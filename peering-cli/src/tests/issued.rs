@@ -201,8 +201,10 @@ fn all_means_all_that_were_there_when_it_began() {
     let ran = ask(&server, &["revoke", "-all"]);
     assert_eq!((ran.exit, ran.stdout), (Exit::Success, format!("Revoked token {ONE}\nRevoked token {TWO}\n")));
     assert_eq!(ran.stderr, "Warning: 2 tokens issued since this began can still be used\n");
-    let revoked: Vec<Method> = server.seen().into_iter().map(|seen| seen.method).collect();
-    assert_eq!(revoked, [Method::GET, Method::DELETE, Method::DELETE, Method::GET]);
+    let listed = "GET /v1/peering-tokens?state=unused%2Credeemed".to_owned();
+    // Named with its peering, a token is found at once.
+    let revoked = |id| format!("DELETE /v1/peering-tokens/{id}?peering=106914d1-32dc-214c-a068-d068a8ef3144");
+    assert_eq!(asked(&server), [listed.clone(), revoked(ONE), revoked(TWO), listed]);
 }
 
 #[test]

@@ -47,6 +47,8 @@ async fn a_list_has_every_token_in_order_with_what_became_of_it_and_no_secret() 
         assert!(!answer.body.contains(&token::claim(token, "EstablishmentSecret")), "a secret is listed");
         let one = cluster.http().get(&path(token)).await;
         assert_eq!((one.accepts(), index(&one)), (view.clone(), view["ModifyIndex"].as_u64().unwrap()));
+        let found = cluster.http().get(&format!("{}?peering={}", path(token), token::claim(token, "PeerID"))).await;
+        assert_eq!((found.accepts(), index(&found)), (view.clone(), index(&one)), "its peering leads to it");
     }
     assert_eq!(tokens[0]["SupersededBy"], tokens[1]["TokenID"]);
     assert_eq!(tokens[1]["ExpiresAt"], token::claim(&unused, "ExpiresAt"));
@@ -88,7 +90,10 @@ async fn what_cannot_be_listed_read_or_revoked_is_refused_with_its_reason() {
     for method in [reqwest::Method::GET, reqwest::Method::DELETE] {
         cluster.http().ask(method.clone(), &format!("{TOKENS}/x")).await.refuses(400, malformed);
         cluster.http().ask(method.clone(), &format!("{TOKENS}/")).await.refuses(400, "Must specify the id of a token.");
-        cluster.http().ask(method, &format!("{TOKENS}/{NOBODY}")).await.refuses(404, &absent);
+        cluster.http().ask(method.clone(), &format!("{TOKENS}/{NOBODY}")).await.refuses(404, &absent);
+        let named = |peering: &str| format!("{TOKENS}/{NOBODY}?peering={peering}");
+        cluster.http().ask(method.clone(), &named("x")).await.refuses(400, &malformed.replace("token id:", "peering:"));
+        cluster.http().ask(method, &named(NOBODY)).await.refuses(404, &absent);
     }
 
     // Of another cluster; superseded; revoked; in use; of a deleted peering.
@@ -102,6 +107,10 @@ async fn what_cannot_be_listed_read_or_revoked_is_refused_with_its_reason() {
     peer_with(&cluster, &other, &used).await;
     let revoked = cluster.generate("c4").await;
     assert_eq!(cluster.http().delete(&path(&revoked)).await.status, 200);
+    let id = token::claim(&superseded, "TokenID");
+    let text = format!("no token {id} was issued here, or its record was swept");
+    let elsewhere = format!("{}?peering={}", path(&superseded), token::claim(&revoked, "PeerID"));
+    cluster.http().delete(&elsewhere).await.refuses(404, &text);
     for (token, why) in [
         (&superseded, "is superseded already; there is nothing left to revoke"),
         (&used, "was redeemed and its stream secret was used or replaced; delete the peering to end it"),

@@ -42,7 +42,7 @@ impl Read {
         };
         let format = Format::parse(&self.format)?;
         let session = Session::open(&self.http, world).map_err(CommandError::Connect)?;
-        let read = session.run(session.client.issued_token(token));
+        let read = session.run(session.client.issued_token(token, None));
         let read = read.map_err(|error| explained(error, |source| IssuedError::Read { token, source }))?;
         match format {
             Format::Json => world.output.json(&read)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use peering_core::api::issued::PeeringToken;
 use peering_core::duration::GoDuration;
-use peering_core::id::TokenId;
+use peering_core::id::{PeeringId, TokenId};
 use serde::Serialize;
 
 use super::error::{IssuedError, explained};
@@ -109,7 +109,8 @@ impl Revoke {
             };
             if self.dry_run { run.show(&wanted, world) } else { run.revoke_all(&wanted, world) }
         } else {
-            run.revoke(&ids, false, world)?;
+            let tokens: Vec<_> = ids.into_iter().map(|id| (id, None)).collect();
+            run.revoke(&tokens, false, world)?;
             run.finish(world)
         }
     }
@@ -152,9 +153,9 @@ impl Run<'_> {
         loop {
             let mut next = Vec::new();
             for token in tokens.iter().filter(|token| token.create_index <= begin) {
-                let token = TokenId::parse(&token.token_id).map_err(IssuedError::Id)?;
-                if tried.insert(token) {
-                    next.push(token);
+                let id = TokenId::parse(&token.token_id).map_err(IssuedError::Id)?;
+                if tried.insert(id) {
+                    next.push((id, PeeringId::parse(&token.peering_id).ok()));
                 }
             }
             if next.is_empty() {
@@ -174,17 +175,22 @@ impl Run<'_> {
         self.finish(world)
     }
 
-    /// Revokes these tokens, and tells of each at once. One that ended by itself is no failure if `may_have_ended`.
-    fn revoke(&mut self, tokens: &[TokenId], may_have_ended: bool, world: &mut World<'_>) -> Result<(), CommandError> {
-        for (place, token) in tokens.iter().copied().enumerate() {
-            let outcome = match self.session.run(self.session.client.revoke_issued(token)) {
+    /// Revokes these tokens, of peerings that may be known, and tells of each at once. One that ended by itself is no failure if `may_have_ended`.
+    fn revoke(
+        &mut self,
+        tokens: &[(TokenId, Option<PeeringId>)],
+        may_have_ended: bool,
+        world: &mut World<'_>,
+    ) -> Result<(), CommandError> {
+        for (place, (token, peering)) in tokens.iter().copied().enumerate() {
+            let outcome = match self.session.run(self.session.client.revoke_issued(token, peering)) {
                 Ok(()) => Outcome { token_id: token, outcome: "revoked", error: String::new() },
                 Err(error @ ClientError::Status { .. }) => {
                     let error = match explained(error, |source| IssuedError::Read { token, source }) {
                         IssuedError::Read { source, .. } => source.to_string(),
                         unsupported => return Err(unsupported.into()),
                     };
-                    let has_ended = may_have_ended && self.has_ended(token);
+                    let has_ended = may_have_ended && self.has_ended(token, peering);
                     Outcome { token_id: token, outcome: if has_ended { "ended" } else { "failed" }, error }
                 }
                 // Nobody answers, so there is no use in asking for the others.
@@ -209,8 +215,8 @@ impl Run<'_> {
     }
 
     /// Says whether a token that was refused cannot be used any more, so that nothing was left to revoke.
-    fn has_ended(&self, token: TokenId) -> bool {
-        let read = self.session.run(self.session.client.issued_token(token));
+    fn has_ended(&self, token: TokenId, peering: Option<PeeringId>) -> bool {
+        let read = self.session.run(self.session.client.issued_token(token, peering));
         read.is_ok_and(|read| matches!(read.state.as_str(), "superseded" | "expired" | "revoked"))
     }
 

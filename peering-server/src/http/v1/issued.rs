@@ -7,6 +7,8 @@
 //! | `older-than=24h` | tokens issued at least so long ago, by this server's clock |
 //! | `after=INDEX` | tokens with a greater `CreateIndex`: what follows an answer that was cut |
 //!
+//! Reading and revoking one take `peering=ID`, by which it is found at once.
+//!
 //! An answer has at most [`LISTED_TOKENS_MAX`](crate::bounds::LISTED_TOKENS_MAX) tokens. If there are more, the header
 //! `X-Peering-Next-After` has the index to go on after.
 
@@ -18,7 +20,7 @@ use peering_core::api::issued::PeeringToken;
 use peering_core::duration::GoDuration;
 use peering_core::foreign;
 use peering_core::gojson::go_quoted;
-use peering_core::id::TokenId;
+use peering_core::id::{PeeringId, TokenId};
 use peering_core::life::TokenState;
 use peering_core::secrets::Refusal;
 
@@ -61,10 +63,10 @@ pub(crate) async fn read(
     let asked = Asked::of(&parts);
     asked.refuse_partition()?;
     let options = ReadOptions::of(&parts)?;
-    let id = token_id(&id)?;
+    let (id, peering) = (token_id(&id)?, peering_id(&asked)?);
     let found = blocking_for_one(&app, options, Some(key::TOKENS), || async {
         app.service.require(&asked.actor, Action::PeeringRead).await?;
-        app.service.find_issued(id).await
+        app.service.find_issued(id, peering).await
     })
     .await?;
     let found = found.or_not_found(|| ServiceError::Refused(Refusal::NoToken(id)))?;
@@ -79,10 +81,10 @@ pub(crate) async fn revoke(
 ) -> Result<Response, HttpError> {
     let asked = Asked::of(&request.into_parts().0);
     asked.refuse_partition()?;
-    let id = token_id(&id)?;
+    let (id, peering) = (token_id(&id)?, peering_id(&asked)?);
     let origin = app.service.require(&asked.actor, Action::PeeringWrite).await?;
     let service = Arc::clone(&app.service);
-    to_its_end(async move { service.revoke_token(id, origin).await }).await?;
+    to_its_end(async move { service.revoke_token(id, peering, origin).await }).await?;
     Ok(answer::empty())
 }
 
@@ -93,6 +95,12 @@ pub(crate) async fn without_id() -> HttpError {
 /// Reads the id of a token from a path.
 fn token_id(given: &str) -> Result<TokenId, HttpError> {
     TokenId::parse(given).map_err(|error| HttpError::bad_request(format!("token id: {error}")))
+}
+
+/// Reads in which peering a token is, if that is said.
+fn peering_id(asked: &Asked) -> Result<Option<PeeringId>, HttpError> {
+    let id = asked.query("peering").map(PeeringId::parse).transpose();
+    id.map_err(|error| HttpError::bad_request(format!("peering: {error}")))
 }
 
 /// Reads what is asked for.

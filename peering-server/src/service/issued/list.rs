@@ -73,12 +73,17 @@ impl Service {
         }
     }
 
-    /// Finds a token by its id. What is not there has the index of the last change of any token.
+    /// Finds a token by its id, at once if its peering is known too; else all keys are looked at. What is not there, or
+    /// not in that peering, has the index of the last change of any token.
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails, or the token's record cannot be read.
-    pub async fn find_issued(&self, token: TokenId) -> Result<Indexed<Option<TokenView>>, ServiceError> {
-        let (found, index) = self.find_issued_record(token).await?;
+    pub async fn find_issued(
+        &self,
+        token: TokenId,
+        peering: Option<PeeringId>,
+    ) -> Result<Indexed<Option<TokenView>>, ServiceError> {
+        let (found, index) = self.find_issued_record(token, peering).await?;
         let Some(record) = found else { return Ok(Indexed { value: None, index }) };
         // One that is asked for by its id is not passed over.
         decode::<IssuedToken>(&record.key, &record.value)?;
@@ -88,8 +93,17 @@ impl Service {
         Ok(Indexed { value: tokens.pop(), index })
     }
 
-    /// Finds the record of a token among those of all peerings; only keys are looked at.
-    pub(super) async fn find_issued_record(&self, token: TokenId) -> Result<(Option<Record>, u64), ServiceError> {
+    /// Finds the record of a token, among those of all peerings if its own is not named.
+    pub(super) async fn find_issued_record(
+        &self,
+        token: TokenId,
+        peering: Option<PeeringId>,
+    ) -> Result<(Option<Record>, u64), ServiceError> {
+        if let Some(peering) = peering {
+            // Read first, so that a change after it has a greater index.
+            let index = self.store.range(key::TOKENS, 1, None).await?.revision;
+            return Ok((self.store.get(&key::token(&peering, &token)).await?, index.max(1)));
+        }
         let end = format!("/{token}");
         let (mut after, mut index): (Option<String>, _) = (None, None);
         loop {

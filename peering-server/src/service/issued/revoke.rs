@@ -18,12 +18,19 @@ use crate::store::{Txn, key};
 const VOIDED_A_COMMIT: usize = 7;
 
 impl Service {
-    /// Takes a token back: void if it is unused; if it was redeemed, its stream secret is void unless that was used.
+    /// Takes a token back: void if it is unused; if it was redeemed, its stream secret is void unless that was used. It
+    /// is found at once if its peering is known too.
     ///
     /// # Errors
     /// [`ServiceError::Refused`] for a token that there is not, that ended already, or whose stream secret was used.
-    pub async fn revoke_token(&self, token: TokenId, origin: Origin) -> Result<(), ServiceError> {
-        let Some(record) = self.find_issued_record(token).await?.0 else { return Err(Refusal::NoToken(token).into()) };
+    pub async fn revoke_token(
+        &self,
+        token: TokenId,
+        peering: Option<PeeringId>,
+        origin: Origin,
+    ) -> Result<(), ServiceError> {
+        let (found, _) = self.find_issued_record(token, peering).await?;
+        let Some(record) = found else { return Err(Refusal::NoToken(token).into()) };
         let issued: IssuedToken = decode(&record.key, &record.value)?;
         let revoke = Command::RevokeToken { token, reason: RevokeReason::Operator };
         self.transact(target(issued.peering, token), origin, |_| Ok(revoke.clone())).await?;

@@ -34,7 +34,7 @@ async fn listed(service: &Service, filter: TokenFilter) -> Vec<TokenView> {
 }
 
 async fn view(service: &Service, token: &PeeringToken) -> TokenView {
-    service.find_issued(id_of(token)).await.unwrap().value.unwrap()
+    service.find_issued(id_of(token), None).await.unwrap().value.unwrap()
 }
 
 async fn with_life(service: &Service, name: &str, ttl: Option<Duration>) -> Result<PeeringToken, ServiceError> {
@@ -71,7 +71,7 @@ async fn tokens_are_listed_in_the_order_of_their_issue_with_what_became_of_each(
     };
     assert_eq!(shown(listed(&service, TokenFilter::default()).await), expected);
     for (id, state, is_revocable) in expected {
-        let view = service.find_issued(id).await.unwrap().value.unwrap();
+        let view = service.find_issued(id, None).await.unwrap().value.unwrap();
         assert_eq!((view.state, view.is_revocable), (state, is_revocable));
     }
     let of = |peer: Option<&str>, states: &[TokenState], older_than| TokenFilter {
@@ -126,18 +126,18 @@ async fn a_token_is_taken_back_once_and_only_while_there_is_something_to_take() 
     let bench = Bench::new("dc1");
     let service = bench.service().await;
     let unused = service.token("a").await.unwrap();
-    service.revoke_token(id_of(&unused), Origin::default()).await.unwrap();
+    service.revoke_token(id_of(&unused), None, Origin::default()).await.unwrap();
     assert_eq!(refusal(service.redeem(&unused).await), Refusal::Establishment(SecretCause::Revoked));
     let ended = |token: &PeeringToken, state| Refusal::TokenEnded { token: id_of(token), state };
     assert_eq!(
-        refusal(service.revoke_token(id_of(&unused), Origin::default()).await),
+        refusal(service.revoke_token(id_of(&unused), None, Origin::default()).await),
         ended(&unused, TokenState::Revoked)
     );
 
     let pending = service.token("b").await.unwrap();
     let stream = service.redeem(&pending).await.unwrap();
     let redeemed = view(&service, &pending).await.issued.life.redeemed();
-    service.revoke_token(id_of(&pending), Origin::default()).await.unwrap();
+    service.revoke_token(id_of(&pending), None, Origin::default()).await.unwrap();
     assert!(service.admit(&pending.peer_id, &stream, RemoteInfo::default(), None).await.is_err());
     let revoked = view(&service, &pending).await;
     assert_eq!((revoked.state, revoked.issued.life.redeemed()), (TokenState::Revoked, redeemed));
@@ -145,25 +145,41 @@ async fn a_token_is_taken_back_once_and_only_while_there_is_something_to_take() 
     let used = service.token("c").await.unwrap();
     let stream = service.redeem(&used).await.unwrap();
     service.admit(&used.peer_id, &stream, RemoteInfo::default(), None).await.unwrap();
-    assert_eq!(refusal(service.revoke_token(id_of(&used), Origin::default()).await), Refusal::TokenInUse(id_of(&used)));
+    assert_eq!(
+        refusal(service.revoke_token(id_of(&used), None, Origin::default()).await),
+        Refusal::TokenInUse(id_of(&used))
+    );
     service.admit(&used.peer_id, &stream, RemoteInfo::default(), None).await.unwrap();
 
     let superseded = service.token("d").await.unwrap();
     let expired = with_life(&service, "d", Some(HOUR)).await.unwrap();
     bench.clock.advance(HOUR);
     assert_eq!(
-        refusal(service.revoke_token(id_of(&superseded), Origin::default()).await),
+        refusal(service.revoke_token(id_of(&superseded), None, Origin::default()).await),
         ended(&superseded, TokenState::Superseded)
     );
     assert_eq!(
-        refusal(service.revoke_token(id_of(&expired), Origin::default()).await),
+        refusal(service.revoke_token(id_of(&expired), None, Origin::default()).await),
         ended(&expired, TokenState::Expired)
     );
     let foreign = Bench::new("dc2").service().await.token("a").await.unwrap();
     assert_eq!(
-        refusal(service.revoke_token(id_of(&foreign), Origin::default()).await),
+        refusal(service.revoke_token(id_of(&foreign), None, Origin::default()).await),
         Refusal::NoToken(id_of(&foreign))
     );
+
+    // With its peering it is found there, and in no other.
+    let last = service.token("e").await.unwrap();
+    let peering = |token: &PeeringToken| PeeringId::parse(&token.peer_id).ok();
+    let elsewhere = service.revoke_token(id_of(&last), peering(&used), Origin::default()).await;
+    assert_eq!(refusal(elsewhere), Refusal::NoToken(id_of(&last)));
+    assert_eq!(service.find_issued(id_of(&last), peering(&used)).await.unwrap().value, None);
+    assert_eq!(
+        service.find_issued(id_of(&last), peering(&last)).await.unwrap().value,
+        Some(view(&service, &last).await)
+    );
+    service.revoke_token(id_of(&last), peering(&last), Origin::default()).await.unwrap();
+    assert_eq!(view(&service, &last).await.state, TokenState::Revoked);
 }
 
 #[tokio::test]
@@ -173,7 +189,7 @@ async fn of_a_revocation_and_an_exchange_at_once_one_is_first_and_the_other_know
         let token = service.token("a").await.unwrap();
         let (revoking, redeeming) = (Arc::clone(&service), Arc::clone(&service));
         let (id, used) = (id_of(&token), token.clone());
-        let revoked = tokio::spawn(async move { revoking.revoke_token(id, Origin::default()).await });
+        let revoked = tokio::spawn(async move { revoking.revoke_token(id, None, Origin::default()).await });
         let redeemed = tokio::spawn(async move { redeeming.redeem(&used).await });
         let (revoked, redeemed) = (revoked.await.unwrap(), redeemed.await.unwrap());
         revoked.unwrap();
@@ -205,9 +221,9 @@ async fn tokens_of_a_deleted_peering_are_listed_under_its_name_until_they_are_sw
     assert_eq!(service.store.range("token-secrets/", 9, None).await.unwrap().records, []);
 
     let gone = Refusal::TokenOfDeleted(id_of(&used));
-    assert_eq!(refusal(service.revoke_token(id_of(&used), Origin::default()).await), gone);
+    assert_eq!(refusal(service.revoke_token(id_of(&used), None, Origin::default()).await), gone);
     let ended = Refusal::TokenEnded { token: id_of(&unused), state: TokenState::Revoked };
-    assert_eq!(refusal(service.revoke_token(id_of(&unused), Origin::default()).await), ended);
+    assert_eq!(refusal(service.revoke_token(id_of(&unused), None, Origin::default()).await), ended);
     for token in [&used, &unused] {
         assert!(service.redeem(token).await.is_err());
     }
@@ -238,7 +254,7 @@ async fn a_token_of_the_first_release_is_listed_by_its_peering_and_goes_with_it(
     let views = listed(&service, TokenFilter { peer: Some("old".to_owned()), ..TokenFilter::default() }).await;
     assert_eq!(views.len(), 1, "what cannot be read hides nothing else");
     assert_eq!(views[0].name.as_ref().unwrap().as_str(), "old");
-    service.revoke_token(id_of(&token), Origin::default()).await.unwrap();
+    service.revoke_token(id_of(&token), None, Origin::default()).await.unwrap();
     service.delete_peering("old", Origin::default()).await.unwrap();
     service.finish_delete(peering).await.unwrap();
     assert_eq!(service.store.range(key::TOKENS, 9, None).await.unwrap().records, []);

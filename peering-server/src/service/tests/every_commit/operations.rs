@@ -218,7 +218,7 @@ impl Act {
             }
             RevokeUnused | RevokePending => {
                 let token = TokenId::parse(self.token().token_id.as_deref().unwrap()).unwrap();
-                acceptor.revoke_token(token, Origin::default()).await?;
+                acceptor.revoke_token(token, None, Origin::default()).await?;
             }
             DeleteAccepted => acceptor.delete_peering(PEER, Origin::default()).await?,
             DeleteDialed => dialer.delete_peering(PEER, Origin::default()).await?,
