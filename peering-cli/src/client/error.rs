@@ -97,6 +97,21 @@ pub(crate) enum ClientError {
     },
 }
 
+/// Body of a 404 from a server that has no such endpoint, in Consul's words, which are ours too.
+const UNKNOWN_PATH: &str = "Invalid URL path";
+
+impl ClientError {
+    /// Says whether the server has no such endpoint.
+    pub(crate) fn is_unknown_path(&self) -> bool {
+        matches!(self, Self::Status { code: 404, body } if body.starts_with(UNKNOWN_PATH))
+    }
+
+    /// Says whether the server refused a key of the request's JSON that it does not know, as Go's decoder does.
+    pub(crate) fn is_unknown_field(&self, field: &str) -> bool {
+        matches!(self, Self::Status { code: 400, body } if body.ends_with(&format!("unknown field {field:?}")))
+    }
+}
+
 /// Returns the method as Go's errors name it: `Get`, `Post`, `Delete`.
 fn verb(method: &Method) -> String {
     let (first, rest) = method.as_str().split_at(1);

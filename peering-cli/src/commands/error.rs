@@ -45,6 +45,9 @@ pub(crate) enum CommandError {
         /// Why.
         source: ClientError,
     },
+    /// No token was generated, since the server knows of no end.
+    #[error("Error generating peering token for {}: this server knows no -ttl: tokens of a Consul do not end", line(.0))]
+    Endless(String),
     /// There is nothing to inspect.
     #[error("Missing the token to inspect: give the token, its file, or - for standard input")]
     MissingToken,

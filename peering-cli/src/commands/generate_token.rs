@@ -7,6 +7,7 @@ use peering_core::duration::GoDuration;
 
 use crate::args::http::HttpFlags;
 use crate::args::{Leftovers, duration, pair};
+use crate::client::error::ClientError;
 use crate::commands::error::{CommandError, not_reserved, required};
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -84,9 +85,7 @@ impl GenerateToken {
             server_external_addresses: addresses,
             ttl: self.ttl.map(|ttl| ttl.to_string()),
         };
-        let generated = session
-            .run(session.client.generate_token(&request))
-            .map_err(|source| CommandError::Generate { name, source })?;
+        let generated = session.run(session.client.generate_token(&request)).map_err(|error| explained(name, error))?;
         for warning in &generated.warnings {
             world.output.message(&format!("Warning: {}", line(warning)));
         }
@@ -96,6 +95,10 @@ impl GenerateToken {
         }
         Ok(())
     }
+}
+
+fn explained(name: String, source: ClientError) -> CommandError {
+    if source.is_unknown_field("TTL") { CommandError::Endless(name) } else { CommandError::Generate { name, source } }
 }
 
 /// Splits at commas and nowhere else: blanks and empty parts are kept for the server to judge, as Consul keeps them.

@@ -356,6 +356,12 @@ fn the_key_and_the_head_are_asked_of_the_server() {
     let message = "Error reading the head of the audit trail: Unexpected response code: 404 (there is no audit trail; start the \
         server with -audit-log)";
     assert_eq!(ran, failed(message));
+    let server = Mock::always(404, "Invalid URL path: not a recognized HTTP API endpoint");
+    for verb in ["head", "key"] {
+        let ran = peering(&["audit", verb, "-http-addr", &server.address], &[]);
+        let message = "This server keeps no audit trail: a Consul does not, and nor did the first release of peering";
+        assert_eq!(ran, failed(message), "{verb}");
+    }
 }
 
 #[cfg(feature = "server")]

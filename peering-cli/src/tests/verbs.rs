@@ -71,6 +71,15 @@ fn generate_token_sends_what_was_asked_and_prints_the_bare_token() {
 }
 
 #[test]
+fn a_consul_that_knows_no_end_of_a_token_is_told_apart() {
+    let server = Mock::always(400, r#"Body decoding failed: json: unknown field "TTL""#);
+    let words = ["generate-token", "-name", "c2", "-ttl", "1h", "-http-addr", &server.address];
+    let message = "Error generating peering token for c2: this server knows no -ttl: tokens of a Consul do not end";
+    assert_eq!(peering(&words, &[]), failed(message));
+    assert_eq!(server.only().body, r#"{"PeerName":"c2","TTL":"1h0m0s"}"#);
+}
+
+#[test]
 fn generate_token_in_json_is_the_answer_as_consul_s_structure() {
     let server = Mock::always(200, r#"{"PeeringToken":"dG9rZW4=","Extra":1}"#);
     let ran = peering(&["generate-token", "-name=c2", "-format=json", "-ttl=90m", "-http-addr", &server.address], &[]);

@@ -24,6 +24,9 @@ pub(crate) enum AuditError {
     /// The head was not told.
     #[error("Error reading the head of the audit trail: {0}")]
     Head(#[source] ClientError),
+    /// The server knows no such endpoint.
+    #[error("This server keeps no audit trail: a Consul does not, and nor did the first release of peering")]
+    Unsupported,
     /// No file is named.
     #[error("Missing the files of the audit trail, such as audit.log, or - for standard input")]
     NoFile,
@@ -89,4 +92,9 @@ pub(crate) enum AuditError {
     /// The result was not printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+/// Explains a call that failed because the server has no such endpoint.
+pub(super) fn explained(error: ClientError, other: fn(ClientError) -> AuditError) -> AuditError {
+    if error.is_unknown_path() { AuditError::Unsupported } else { other(error) }
 }

@@ -8,7 +8,7 @@ use peering_core::audit;
 
 use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
-use crate::commands::audit::error::AuditError;
+use crate::commands::audit::error::{AuditError, explained};
 use crate::commands::session::Session;
 use crate::world::World;
 
@@ -55,7 +55,7 @@ impl Head {
             return read.map_err(|error| AuditError::Store(Box::new(error)));
         }
         let session = Session::open(&self.http, world)?;
-        let head = session.run(session.client.audit_head()).map_err(AuditError::Head)?;
+        let head = session.run(session.client.audit_head()).map_err(|error| explained(error, AuditError::Head))?;
         Ok(audit::Head { seq: head.seq, hash: head.hash })
     }
 }

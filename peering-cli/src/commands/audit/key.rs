@@ -8,7 +8,7 @@ use peering_core::api::audit::AuditKey;
 
 use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
-use crate::commands::audit::error::AuditError;
+use crate::commands::audit::error::{AuditError, explained};
 use crate::commands::audit::keys;
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -60,7 +60,7 @@ impl Key {
             return of_keyring(path);
         }
         let session = Session::open(&self.http, world)?;
-        session.run(session.client.audit_keys()).map_err(AuditError::Keys)
+        session.run(session.client.audit_keys()).map_err(|error| explained(error, AuditError::Keys))
     }
 }
 

@@ -5,9 +5,6 @@ use thiserror::Error;
 
 use crate::client::error::ClientError;
 
-/// Body of a 404 from a server that has no such endpoint, in Consul's words, which are ours too.
-const UNKNOWN_PATH: &str = "Invalid URL path";
-
 /// Says why a verb failed. The text is what standard error shows.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -63,8 +60,5 @@ pub(crate) enum IssuedError {
 
 /// Explains a call that failed because the server has no such endpoint.
 pub(super) fn explained(error: ClientError, other: impl FnOnce(ClientError) -> IssuedError) -> IssuedError {
-    match &error {
-        ClientError::Status { code: 404, body } if body.starts_with(UNKNOWN_PATH) => IssuedError::Unsupported,
-        _ => other(error),
-    }
+    if error.is_unknown_path() { IssuedError::Unsupported } else { other(error) }
 }
