@@ -1,9 +1,12 @@
 //! What the workspace is built from. Asked of cargo itself, for the machine that runs the tests, since only that
 //! machine's crates are sure to be there.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use serde_json::Value;
 
 use super::licence;
 
@@ -84,6 +87,34 @@ fn every_crate_comes_from_crates_io_or_this_workspace() {
     let packages = lock.matches("[[package]]").count();
     let members = tree(&["--workspace", "--depth", "0"], "normal", "{p}");
     assert_eq!(packages - sources.len(), members.len(), "{members:?}");
+}
+
+#[test]
+fn what_is_fuzzed_is_built_from_the_same_crates() {
+    let lock = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (ours, fuzzed) = (lock("../Cargo.lock"), lock("../fuzz/Cargo.lock"));
+    let ours: HashSet<&str> = ours.trim_end().split("\n\n").collect();
+    // What instruments the program.
+    let own = ["arbitrary", "libfuzzer-sys"].map(|name| format!("[[package]]\nname = {name:?}\n"));
+    let packages: Vec<&str> =
+        fuzzed.trim_end().split("\n\n").filter(|block| block.starts_with("[[package]]")).collect();
+    let others: Vec<&&str> = packages
+        .iter()
+        .filter(|package| package.contains("\nsource = ") && !ours.contains(*package))
+        .filter(|package| !own.iter().any(|head| package.starts_with(head)))
+        .collect();
+    assert!(others.is_empty(), "copy Cargo.lock to fuzz/ and let cargo metadata add to it: {others:#?}");
+    let members: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])).unwrap();
+    for member in ["peering-core", "peering-server", "peering-cli", "peering-tests"] {
+        let member = members["packages"].as_array().unwrap().iter().find(|package| package["name"] == member).unwrap();
+        let head = format!("[[package]]\nname = {}\n", member["name"]);
+        let locked = packages.iter().find(|package| package.starts_with(&head)).unwrap();
+        for needed in member["dependencies"].as_array().unwrap().iter().filter(|needed| needed["kind"] != "dev") {
+            let line = format!("\n \"{}", needed["name"].as_str().unwrap());
+            let is_locked = [format!("{line}\","), format!("{line} ")].iter().any(|line| locked.contains(line));
+            assert!(is_locked, "fuzz/Cargo.lock is old: {} needs {}", member["name"], needed["name"]);
+        }
+    }
 }
 
 #[test]
