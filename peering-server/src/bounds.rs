@@ -135,6 +135,9 @@ pub const ACL_AUTHORIZATIONS_MAX: usize = 64;
 pub const COMMIT_ATTEMPTS_MAX: u32 = 64;
 /// Most events that wait for a consumer before writes are refused: about a gigabyte in the store.
 pub const OUTBOX_ROWS_MAX: usize = 1_000_000;
+/// How many more may wait before even that is refused which only takes trust away: revocations, deletions. In an incident
+/// they must go on when nothing else does.
+pub const OUTBOX_RESERVE_ROWS_MAX: usize = 100_000;
 /// Most events removed by one commit, so that with the largest change a transaction stays below its bound.
 pub const OUTBOX_TRIM_ROWS_MAX: usize = 64;
 /// Least time between two batches of lines in the audit trail, each of which waits for the disk: nothing is lost

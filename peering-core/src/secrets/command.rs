@@ -57,6 +57,31 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Says whether this only takes trust away. Where there is little room, what does has precedence.
+    ///
+    /// # Examples
+    /// ```
+    /// use peering_core::secrets::Command;
+    ///
+    /// assert!(Command::Delete.takes_trust_away());
+    /// assert!(!Command::StoreServerAddresses(Vec::new()).takes_trust_away());
+    /// ```
+    #[must_use]
+    pub const fn takes_trust_away(&self) -> bool {
+        match self {
+            Self::RevokeToken { .. } | Self::Delete | Self::FinishDelete | Self::PeerTerminated { .. } => true,
+            Self::GenerateToken(_)
+            | Self::ExchangeSecret(_)
+            | Self::Open(_)
+            | Self::BeginEstablish(_)
+            | Self::CompleteEstablish(_)
+            | Self::StoreTrustBundle { .. }
+            | Self::StoreServerAddresses(_) => false,
+        }
+    }
+}
+
 /// Asks for a new establishment secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerateToken {

@@ -16,7 +16,7 @@ use peering_core::audit::Head;
 use uuid::Uuid;
 
 use super::{Service, ServiceError};
-use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
+use crate::bounds::{OUTBOX_RESERVE_ROWS_MAX, OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
 use crate::store::record::{AuditHead, Cursor, encode};
 use crate::store::{Commit, Record, Revision, Txn, Write, key};
 
@@ -119,10 +119,11 @@ impl Outbox {
         self.state().head = Some(head);
     }
 
-    /// Refuses more events than anybody could work off.
-    pub(super) fn admit(&self) -> Result<(), ServiceError> {
+    /// Refuses more events than anybody could work off, those of what only takes trust away later than others.
+    pub(super) fn admit(&self, takes_trust_away: bool) -> Result<(), ServiceError> {
         let rows = usize::try_from(self.unread.load(Ordering::Relaxed)).unwrap_or(0);
-        if rows >= OUTBOX_ROWS_MAX {
+        let reserve = if takes_trust_away { OUTBOX_RESERVE_ROWS_MAX } else { 0 };
+        if rows >= OUTBOX_ROWS_MAX + reserve {
             let slowest = self.state().readers.iter().min_by_key(|reader| reader.seen).copied();
             let consumer = slowest.map_or("", |reader| reader.consumer.as_str());
             return Err(ServiceError::OutboxFull { rows, consumer });

@@ -149,14 +149,16 @@ impl Service {
         let target = target.into();
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let loaded = self.load(&target).await?;
-            let decided = apply(&loaded.record, command(&loaded.record)?, self.clock.now());
+            let command = command(&loaded.record)?;
+            let takes_trust_away = command.takes_trust_away();
+            let decided = apply(&loaded.record, command, self.clock.now());
             let transition = match decided {
                 Ok(transition) if transition.touched || transition.next != loaded.record => transition.asked_by(origin),
                 // There is no commit that would check what was read, so it is read again.
                 _ if !self.is_as_read(&loaded).await? => continue,
                 unchanged_or_refused => return Ok(unchanged_or_refused?),
             };
-            self.outbox.admit()?;
+            self.outbox.admit(takes_trust_away)?;
             if self.commit(&loaded, &transition).await? {
                 return Ok(transition);
             }

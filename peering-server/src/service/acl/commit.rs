@@ -45,7 +45,8 @@ impl Service {
 
     /// Commits a change; `false` if a record is not as it was read.
     pub(super) async fn commit_acl(&self, mut change: Change) -> Result<bool, ServiceError> {
-        self.outbox.admit()?;
+        let is_deletion = |event: &AclEvent| matches!(event.acl, AclChange::TokenDeleted { .. });
+        self.outbox.admit(!change.events.is_empty() && change.events.iter().all(is_deletion))?;
         let events = std::mem::take(&mut change.events);
         let count = events.len();
         for (at, event) in events.into_iter().enumerate() {

@@ -99,7 +99,7 @@ impl Service {
             if txn.writes.is_empty() {
                 return Ok(0);
             }
-            self.outbox.admit()?;
+            self.outbox.admit(true)?;
             if self.commit_with_trim(txn, written_by, events).await? {
                 return Ok(voided);
             }

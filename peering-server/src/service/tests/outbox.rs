@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::bench::{Bench, Operate};
 use super::doubtful_store::{Doubt, DoubtfulStore};
-use crate::bounds::{OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
+use crate::bounds::{OUTBOX_RESERVE_ROWS_MAX, OUTBOX_ROWS_MAX, OUTBOX_TRIM_ROWS_MAX};
 use crate::service::outbox::{Consumer, Outbox, log_event};
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::SqliteStore;
@@ -290,6 +290,24 @@ async fn a_commit_takes_sixty_four_seen_events_along_and_leaves_what_is_more() {
 }
 
 #[tokio::test]
+async fn what_only_takes_trust_away_goes_on_when_too_many_events_wait() {
+    let bench = Bench::new("dc1");
+    let service = bench.service().await;
+    let tokens = [service.token("a").await.unwrap(), service.token("b").await.unwrap()];
+    let [revoked, unused] = tokens.each_ref().map(|token| TokenId::parse(token.token_id.as_ref().unwrap()).unwrap());
+    service.outbox.added(OUTBOX_ROWS_MAX);
+    assert!(matches!(service.token("c").await, Err(ServiceError::OutboxFull { .. })));
+    assert!(matches!(service.redeem(&tokens[0]).await, Err(ServiceError::OutboxFull { .. })));
+    service.revoke_token(revoked, None, Origin::default()).await.unwrap();
+    service.delete_peering("a", Origin::default()).await.unwrap();
+    // What is kept for that has an end too.
+    service.outbox.added(OUTBOX_RESERVE_ROWS_MAX);
+    let refused = service.revoke_token(unused, None, Origin::default()).await;
+    assert!(matches!(refused, Err(ServiceError::OutboxFull { consumer: "log", .. })), "{refused:?}");
+    assert!(matches!(service.void_unredeemed().await, Err(ServiceError::OutboxFull { .. })));
+}
+
+#[tokio::test]
 async fn too_many_waiting_events_refuse_writes_and_name_who_does_not_read() {
     let bench = Bench::new("dc1");
     let service = bench.service().await;
@@ -301,7 +319,7 @@ async fn too_many_waiting_events_refuse_writes_and_name_who_does_not_read() {
     service.delete_peering("nobody", Origin::default()).await.unwrap();
     let outbox = Outbox::default();
     outbox.added(OUTBOX_ROWS_MAX - 1);
-    outbox.admit().unwrap();
+    outbox.admit(false).unwrap();
     // A service that looks again at its store finds that nothing waits.
     let (stop, following) = follow(&service).await;
     while service.token("dialer").await.is_err() {
