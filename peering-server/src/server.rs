@@ -49,6 +49,9 @@ const EVENTS_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The HTTP API would be open to others than the settings let in.
+    #[error("the HTTP API cannot listen there: {0}")]
+    Exposed(String),
     /// The store cannot be opened.
     #[error("the store in {} cannot be opened", data_dir.display())]
     Open {
@@ -220,6 +223,8 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start_with(config: Config, sources: Sources) -> Result<Self, StartError> {
+        // A program that fills in the settings by itself is held to what the command line is held to.
+        config.check_http_addresses().map_err(StartError::Exposed)?;
         let store = match &config.store {
             StoreChoice::Memory => OpenStore::Memory(Arc::new(MemoryStore::default())),
             StoreChoice::Sqlite { data_dir, .. } => {

@@ -222,6 +222,16 @@ fn list(mistakes: &[Mistake]) -> String {
 }
 
 impl Config {
+    /// Says why the HTTP API may not listen where these settings have it, as the resolver says of each address.
+    ///
+    /// # Errors
+    /// The first address beyond this machine that lacks TLS or access control, and what it lacks.
+    pub(crate) fn check_http_addresses(&self) -> Result<(), String> {
+        let plain = self.http_tcp.iter().map(|address| (address, resolve::Encryption::None));
+        let tls = self.http_tls.iter().map(|address| (address, resolve::Encryption::Tls));
+        plain.chain(tls).try_for_each(|(address, encryption)| resolve::may_listen(*address, encryption, self.acl))
+    }
+
     /// Returns the settings of `-dev` on free ports of loopback: a server for tests and demonstrations, which keeps
     /// nothing.
     #[must_use]

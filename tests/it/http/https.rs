@@ -125,3 +125,19 @@ async fn a_server_does_not_start_with_a_certificate_that_it_cannot_use() {
     let Err(error) = Server::start(config).await else { panic!("it started") };
     assert!(peering_server::causes::chain(&error).contains("cert.pem cannot be read"), "{error}");
 }
+
+#[tokio::test]
+async fn a_program_opens_its_server_to_others_only_with_tls_and_access_control() {
+    let directory = private_directory();
+    let everybody = vec![SocketAddr::from(([0, 0, 0, 0], 0))];
+    let base = Config::ephemeral(peering_core::name::Datacenter::parse("dc1").unwrap());
+    let tls = Config { http_tls: everybody.clone(), http_certificate: Some(files(&directory)), ..base.clone() };
+    let plain = Config { http_tcp: everybody, ..base };
+    for (config, lacks) in [(tls, "-acl deny"), (plain, "-acl deny and TLS")] {
+        let Err(error) = Server::start(config).await else { panic!("it started") };
+        let expected = format!(
+            "the HTTP API cannot listen there: 0.0.0.0:0 is not a loopback address; beyond this machine the API needs {lacks}"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
