@@ -137,9 +137,17 @@ pub enum What {
         to: String,
     },
     /// We began to establish a peering: the record was made.
-    EstablishBegun,
+    EstablishBegun {
+        /// The token, if it has a name; not known of older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenId>,
+    },
     /// We exchanged a token's secret and may dial.
-    Established,
+    Established {
+        /// The token, if it has a name; not known of older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenId>,
+    },
     /// The peer's root certificates were stored.
     TrustBundleStored {
         /// How many.

@@ -208,8 +208,8 @@ impl From<&Event> for Entry {
                 trust_domain: Some(to.clone()),
                 ..about("trust_domain_changed")
             },
-            What::EstablishBegun => about("establish_begun"),
-            What::Established => about("established"),
+            What::EstablishBegun { token } => Self { token: *token, ..about("establish_begun") },
+            What::Established { token } => Self { token: *token, ..about("established") },
             What::TrustBundleStored { roots } => Self { stored: Some(*roots), ..about("trust_bundle_stored") },
             What::ServerAddressesStored { addresses } => {
                 Self { stored: Some(*addresses), ..about("server_addresses_stored") }

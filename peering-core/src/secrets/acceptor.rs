@@ -71,7 +71,10 @@ pub(super) fn exchange(
     if command.establishment == SecretHash::of(b"") {
         return refuse(SecretCause::Empty);
     }
-    let Some(peering) = &record.peering else { return refuse(SecretCause::Unknown) };
+    let Some(peering) = &record.peering else {
+        // Of a token whose peering is gone there may still be a record, which tells more.
+        return refuse(cause_of_refusal(record, &command.establishment, now));
+    };
     if !peering.is_live() {
         return refuse(SecretCause::PeeringEnded);
     }
@@ -130,6 +133,16 @@ fn cause_of_refusal(record: &Record, presented: &SecretHash, now: Timestamp) -> 
         Some(TokenState::Expired) => SecretCause::Expired,
         Some(TokenState::Revoked) => SecretCause::Revoked,
     }
+}
+
+/// Removes the token that the peering waits with, if it has expired. Nothing is told: its end was its time.
+pub(super) fn forget_expired(record: &Record, token: TokenId, now: Timestamp) -> Transition<Record> {
+    let mut draft = Draft::of(record, now);
+    let is_expired = record.tokens.get(&token).is_some_and(|it| it.life.state_at(now) == TokenState::Expired);
+    if draft.next.secrets.establishment.take_if(|kept| is_expired && kept.token == token).is_some() {
+        draft.next.tokens.remove(&token);
+    }
+    draft.finish()
 }
 
 pub(super) fn open(record: &Record, command: Open, now: Timestamp) -> Result<Transition<Record>, Refusal> {

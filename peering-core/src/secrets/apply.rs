@@ -39,6 +39,7 @@ pub fn apply(record: &Record, command: Command, now: Timestamp) -> Result<Transi
         Command::ExchangeSecret(exchange) => acceptor::exchange(record, &exchange, now),
         Command::Open(open) => acceptor::open(record, open, now),
         Command::RevokeToken { token, reason } => acceptor::revoke(record, token, reason, now),
+        Command::ForgetExpired(token) => Ok(acceptor::forget_expired(record, token, now)),
         Command::BeginEstablish(begin) => dialer::begin(record, begin, now),
         Command::CompleteEstablish(complete) => dialer::complete(record, complete, now),
         Command::StoreServerAddresses(addresses) => dialer::store_addresses(record, addresses, now),

@@ -46,6 +46,8 @@ pub enum Command {
         /// Why.
         reason: RevokeReason,
     },
+    /// A token that expired a while ago is swept, if the peering still waits with it.
+    ForgetExpired(TokenId),
     /// An operator ends the peering.
     Delete,
     /// Everything that hung on a deleted peering is gone.
@@ -70,7 +72,11 @@ impl Command {
     #[must_use]
     pub const fn takes_trust_away(&self) -> bool {
         match self {
-            Self::RevokeToken { .. } | Self::Delete | Self::FinishDelete | Self::PeerTerminated { .. } => true,
+            Self::RevokeToken { .. }
+            | Self::ForgetExpired(_)
+            | Self::Delete
+            | Self::FinishDelete
+            | Self::PeerTerminated { .. } => true,
             Self::GenerateToken(_)
             | Self::ExchangeSecret(_)
             | Self::Open(_)
@@ -126,6 +132,8 @@ pub struct Open {
 /// What a token told about the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerDetails {
+    /// Public name of the token, if it has one.
+    pub token: Option<TokenId>,
     /// Whom to dial, and where.
     pub dialed: Dialed,
     /// Roots to trust.

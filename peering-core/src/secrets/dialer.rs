@@ -27,7 +27,7 @@ pub(super) fn begin(record: &Record, command: BeginEstablish, now: Timestamp) ->
                 domain: PeerDomain { current: trust_domain(&details.dialed), ..PeerDomain::default() },
                 side: Side::Dialer(details.dialed),
             };
-            draft.tell(&peering, What::EstablishBegun);
+            draft.tell(&peering, What::EstablishBegun { token: details.token });
             draft.next.peering = Some(peering);
         }
         Some(peering) if peering.dialed().is_none() => return Err(Refusal::ExpectsDialing(peering.name.clone())),
@@ -71,7 +71,7 @@ pub(super) fn complete(
     };
     draft.next.secrets =
         PeeringSecrets { active: Some(command.secret), own: Some(command.sealed), ..PeeringSecrets::default() };
-    draft.tell(&established, What::Established);
+    draft.tell(&established, What::Established { token: command.details.token });
     draft.touch();
     draft.next.peering = Some(established);
     Ok(draft.finish())

@@ -23,6 +23,7 @@ enum Step {
     Exchange { which: u8, redeemer: Option<u8> },
     Open { which: u8 },
     Revoke { which: u8 },
+    Forget { which: u8 },
     Begin,
     Complete,
     Bundle { domain: bool },
@@ -39,7 +40,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (which.clone(), proptest::option::of(0..2_u8))
             .prop_map(|(which, redeemer)| Step::Exchange { which, redeemer }),
         5 => which.clone().prop_map(|which| Step::Open { which }),
-        1 => which.prop_map(|which| Step::Revoke { which }),
+        1 => which.clone().prop_map(|which| Step::Revoke { which }),
+        1 => which.prop_map(|which| Step::Forget { which }),
         1 => Just(Step::Begin),
         1 => Just(Step::Complete),
         1 => any::<bool>().prop_map(|domain| Step::Bundle { domain }),
@@ -106,6 +108,10 @@ impl World {
             Step::Revoke { which } => {
                 let token = token(Self::recent(&self.tokens, which));
                 drop(self.desk.run(Command::RevokeToken { token, reason: RevokeReason::Operator }));
+            }
+            Step::Forget { which } => {
+                let token = token(Self::recent(&self.tokens, which));
+                drop(self.desk.run(Command::ForgetExpired(token)));
             }
             Step::Begin => drop(self.desk.begin()),
             Step::Complete => {

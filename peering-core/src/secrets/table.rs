@@ -34,6 +34,7 @@ pub(super) fn claim(number: u32) -> RedemptionClaim {
 pub(super) fn details(server_name: &str) -> PeerDetails {
     let address = ServerAddress::parse("203.0.113.10:8503").unwrap();
     PeerDetails {
+        token: None,
         dialed: Dialed {
             remote_id: "5b1c9a0e-2f6d-4b7a-8c3e-1d2f3a4b5c6d".into(),
             server_name: server_name.into(),

@@ -10,7 +10,7 @@ use peering_core::transition::Origin;
 
 use tracing::warn;
 
-use super::records::Target;
+use super::records::{By, Target};
 use super::{Service, ServiceError};
 use crate::bounds::{COMMIT_ATTEMPTS_MAX, TOMBSTONE_AGE_MAX, TOMBSTONES_MAX};
 use crate::causes::chain;
@@ -27,9 +27,10 @@ const TOMBSTONE_ROWS_A_COMMIT: usize = 100;
 const DELETIONS_A_SWEEP: usize = 100;
 
 impl Service {
-    /// Removes a peering that is marked for deletion, and what its tokens were found by. Anything else is left alone.
+    /// Removes a peering that is marked for deletion. Anything else is left alone.
     ///
-    /// The tokens themselves are listed until they are swept: they say who redeemed them.
+    /// Its tokens are listed until they are swept, and found by their secrets: they say who redeemed them, and why they are
+    /// refused.
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails; calling again goes on where this call ended.
@@ -48,9 +49,12 @@ impl Service {
             for record in page.records {
                 let is_kept = match decode::<IssuedToken>(&record.key, &record.value) {
                     Ok(issued) => {
-                        txn.writes.push(Write::Delete(key::token_secret(&issued.secret)));
                         // Without its name nobody would know what it was for; without an end it would stay for ever.
-                        issued.name.is_some() && issued.life.end().is_some()
+                        let is_kept = issued.name.is_some() && issued.life.end().is_some();
+                        if !is_kept {
+                            txn.writes.push(Write::Delete(key::token_secret(&issued.secret)));
+                        }
+                        is_kept
                     }
                     // One damaged row may not keep a peering from going.
                     Err(cause) => {
@@ -61,6 +65,10 @@ impl Service {
                 if !is_kept {
                     txn.writes.push(Write::Delete(record.key));
                 }
+            }
+            if txn.writes.is_empty() {
+                after = Some(last);
+                continue;
             }
             match self.store.commit(txn).await? {
                 Commit::Committed(_) => (attempts, after) = (0, Some(last)),
@@ -76,7 +84,7 @@ impl Service {
         Ok(())
     }
 
-    /// Removes tokens that ended long ago. One that a secret in use goes back to is kept as long as that secret.
+    /// Removes tokens that ended long ago. One whose stream secret was not used yet is kept as long as that secret.
     ///
     /// # Errors
     /// [`ServiceError`] if the store fails.
@@ -97,7 +105,7 @@ impl Service {
                     }
                 };
                 let is_old = |at| now.duration_since(at) > retention;
-                if issued.life.ended_at(now).is_some_and(is_old) && !self.is_named(&issued).await? {
+                if issued.life.ended_at(now).is_some_and(is_old) && self.is_free(&issued).await? {
                     gone.push(Write::Delete(key::token_secret(&issued.secret)));
                     gone.push(Write::Delete(record.key));
                 }
@@ -113,22 +121,31 @@ impl Service {
         }
     }
 
-    /// Says whether the secrets of its peering name a token that was read before. An ended token that they do not name
-    /// now is never named again. Secrets that cannot be read may name it.
-    async fn is_named(&self, issued: &IssuedToken) -> Result<bool, ServiceError> {
-        let secrets_key = key::secrets(&issued.peering);
-        let Some(stored) = self.store.get(&secrets_key).await? else { return Ok(false) };
+    /// Says whether the secrets of its peering do not name a token that ended; one that expired is removed together with its
+    /// name there. What they do not name now is never named again. Secrets that cannot be read may name it.
+    async fn is_free(&self, issued: &IssuedToken) -> Result<bool, ServiceError> {
+        let (secrets_key, token) = (key::secrets(&issued.peering), issued.life.id());
+        let Some(stored) = self.store.get(&secrets_key).await? else { return Ok(true) };
         let secrets = match decode::<PeeringSecrets>(&secrets_key, &stored.value) {
             Ok(secrets) => secrets,
             Err(cause) => {
                 // One damaged record must not keep the tokens of all others.
                 warn!(key = secrets_key, cause = chain(&cause), "secrets cannot be read, so their tokens stay");
-                return Ok(true);
+                return Ok(false);
             }
         };
-        let token = issued.life.id();
-        Ok(secrets.establishment.is_some_and(|kept| kept.token == token)
-            || secrets.pending.is_some_and(|pending| pending.token == token))
+        if secrets.establishment.is_none_or(|kept| kept.token != token) {
+            return Ok(secrets.pending.is_none_or(|pending| pending.token != token));
+        }
+        let target = Target { by: By::Id(issued.peering), presented: None, token: Some(token) };
+        match self.transact(target, Origin::default(), |_| Ok(Command::ForgetExpired(token))).await {
+            Ok(_) => Ok(false),
+            Err(ServiceError::Record(cause)) => {
+                warn!(token_id = %token, cause = chain(&cause), "an expired token cannot be forgotten and stays");
+                Ok(false)
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Removes tombstones that are too old or too many, oldest first.

@@ -217,7 +217,8 @@ impl Service {
         if let Ok(None) = self.name_of(&id).await {
             self.streams.gone(id);
         }
-        self.tally(failed_establishment(&name, id, origin, &error));
+        let token = details.token;
+        self.tally(Refused { token, ..failed_establishment(&name, id, origin, &error) });
         Err(error)
     }
 
@@ -351,6 +352,7 @@ fn failed_establishment(name: &PeerName, id: PeeringId, origin: Origin, error: &
 fn details_of(token: &VerifiedToken, meta: Meta) -> PeerDetails {
     let token_addresses = [token.manual_server_addresses.as_slice(), &token.server_addresses].concat();
     PeerDetails {
+        token: token.token_id,
         dialed: Dialed {
             remote_id: token.remote_id.clone(),
             server_name: token.server_name.clone(),

@@ -61,8 +61,10 @@ impl Service {
     pub(super) async fn load(&self, target: &Target) -> Result<Loaded, ServiceError> {
         let mut loaded = Loaded::default();
         let Some((peering, revision)) = self.peering_of(target).await? else {
-            if let (By::Id(id), Some(token)) = (&target.by, target.token) {
-                self.load_token(&mut loaded, id, token).await?;
+            if let By::Id(id) = &target.by {
+                for token in self.tokens_of_interest(&loaded.record.secrets, target, id).await? {
+                    self.load_token(&mut loaded, id, token).await?;
+                }
             }
             return Ok(loaded);
         };
@@ -290,6 +292,15 @@ impl Service {
                 let pointer_key = key::token_secret(&issued.secret);
                 let pointer = TokenPointer { peering: id, token: *token };
                 txn.writes.push(Write::Put(pointer_key.clone(), encode(&pointer_key, &pointer, written_by)?));
+            }
+        }
+        // Those of a deleted peering stay until they are swept.
+        for (token, issued) in old.tokens.iter().filter(|(token, _)| !next.tokens.contains_key(token)) {
+            if next.peering.is_some() {
+                let token_key = key::token(&id, token);
+                txn.preconditions.push(still(&token_key, before.token_revisions.get(token).copied()));
+                txn.writes.push(Write::Delete(token_key));
+                txn.writes.push(Write::Delete(key::token_secret(&issued.secret)));
             }
         }
         for (at, event) in transition.events.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use peering_core::id::{PeeringId, TokenId};
+use peering_core::name::PeerName;
 use peering_core::peering::{Peering, Stored};
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::{EstablishmentSecret, Redemption, SecretHash, StreamSecret};
@@ -95,7 +96,7 @@ impl Service {
         let mut presented = None;
         let outcome = self
             .transact(target, Origin::of_peer(ask.from), |record| {
-                presented = token_of(record, establishment);
+                presented = Presented::of(record, establishment);
                 let (candidate, redemption) = stream_secret_for(&self.keyring, &ask, id, record, random)?;
                 let command = ExchangeSecret { establishment, candidate: candidate.hash(), redemption, from: ask.from };
                 answer = Some(candidate);
@@ -169,17 +170,26 @@ impl Service {
     }
 }
 
-/// Finds the token whose secret was presented, and its peering.
-fn token_of(record: &Record, secret: SecretHash) -> Option<(TokenId, Peering)> {
-    let (token, _) = record.tokens.iter().find(|(_, issued)| issued.secret == secret)?;
-    Some((*token, record.peering.clone()?))
+/// The token whose secret was presented. Its peering may be gone.
+struct Presented {
+    token: TokenId,
+    peering: PeeringId,
+    peer: Option<PeerName>,
 }
 
-fn of_token(cause: &'static str, from: Option<IpAddr>, presented: Option<(TokenId, Peering)>) -> Refused {
+impl Presented {
+    fn of(record: &Record, secret: SecretHash) -> Option<Self> {
+        let (token, issued) = record.tokens.iter().find(|(_, issued)| issued.secret == secret)?;
+        let name = record.peering.as_ref().map(|peering| &peering.name).or(issued.name.as_ref());
+        Some(Self { token: *token, peering: issued.peering, peer: name.cloned() })
+    }
+}
+
+fn of_token(cause: &'static str, from: Option<IpAddr>, presented: Option<Presented>) -> Refused {
     let refused = Refused::of(cause, Origin::of_peer(from));
-    let Some((token, peering)) = presented else { return refused };
-    let peer = Some(peering.name.as_str().to_owned());
-    Refused { token: Some(token), peering: Some(peering.local_id), peer, ..refused }
+    let Some(Presented { token, peering, peer }) = presented else { return refused };
+    let peer = peer.map(|name| name.as_str().to_owned());
+    Refused { token: Some(token), peering: Some(peering), peer, ..refused }
 }
 
 /// Computes the stream secret that this question would get: derived from the question if it can be repeated, random

@@ -97,8 +97,14 @@ pub(in crate::service) fn log_event(event: &Event) {
             let (from, to) = (peering_core::foreign::quoted(from), peering_core::foreign::quoted(to));
             warn!(target: PEERING, peer_name, %peer_id, from, to, "the peer has another trust domain than before");
         }
-        What::EstablishBegun => info!(target: PEERING, peer_name, %peer_id, "establishing peering"),
-        What::Established => info!(target: PEERING, peer_name, %peer_id, "peering established, dialing"),
+        What::EstablishBegun { token } => {
+            let token_id = token.map(|token| token.to_string());
+            info!(target: PEERING, peer_name, %peer_id, token_id, "establishing peering");
+        }
+        What::Established { token } => {
+            let token_id = token.map(|token| token.to_string());
+            info!(target: PEERING, peer_name, %peer_id, token_id, "peering established, dialing");
+        }
         What::TrustBundleStored { roots } => {
             info!(target: PEERING, peer_name, %peer_id, roots, "trust bundle of the peer stored")
         }

@@ -313,7 +313,12 @@ async fn refusals_are_told_once_a_minute_with_what_is_known_of_them() {
     let id = token.token_id.as_ref().map(ToString::to_string);
     let spent = |count| (Some(count), "spent".to_owned(), id.clone());
     assert_eq!(refused("refused"), [spent(3), spent(1)], "a stop tells those of the last minute");
-    assert_eq!(refused("establish_failed"), [(Some(1), "unavailable".to_owned(), Some("north".to_owned()))]);
+    assert_eq!(
+        refused("establish_failed"),
+        [(Some(1), "unavailable".to_owned(), foreign.token_id.as_ref().map(ToString::to_string))]
+    );
+    let begun = lines.iter().find(|line| line.entry.event == "establish_begun").unwrap();
+    assert_eq!(begun.entry.token.map(|token| token.to_string()), foreign.token_id, "the dialer's trail names it too");
 }
 
 #[tokio::test(start_paused = true)]

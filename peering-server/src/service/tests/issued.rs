@@ -218,15 +218,15 @@ async fn tokens_of_a_deleted_peering_are_listed_under_its_name_until_they_are_sw
     assert_eq!(views[0].state, TokenState::Redeemed);
     let end = views[1].issued.life.end();
     assert!(matches!(end, Some(TokenEnd::Revoked { reason: RevokeReason::PeeringDeleted, .. })), "{end:?}");
-    assert_eq!(service.store.range("token-secrets/", 9, None).await.unwrap().records, []);
+    let causes = [(&used, SecretCause::Spent), (&unused, SecretCause::Revoked)];
+    for (token, cause) in causes {
+        assert_eq!(refusal(service.redeem(token).await), Refusal::Establishment(cause));
+    }
 
     let gone = Refusal::TokenOfDeleted(id_of(&used));
     assert_eq!(refusal(service.revoke_token(id_of(&used), None, Origin::default()).await), gone);
     let ended = Refusal::TokenEnded { token: id_of(&unused), state: TokenState::Revoked };
     assert_eq!(refusal(service.revoke_token(id_of(&unused), None, Origin::default()).await), ended);
-    for token in [&used, &unused] {
-        assert!(service.redeem(token).await.is_err());
-    }
 
     // Another peering of that name is another.
     let next = service.token("gone").await.unwrap();
@@ -237,6 +237,10 @@ async fn tokens_of_a_deleted_peering_are_listed_under_its_name_until_they_are_sw
     service.sweep_tokens().await.unwrap();
     let left: Vec<TokenId> = listed(&service, filter()).await.iter().map(|view| view.issued.life.id()).collect();
     assert_eq!(left, [id_of(&next)]);
+    assert_eq!(service.store.range("token-secrets/", 9, None).await.unwrap().records.len(), 1);
+    for token in [&used, &unused] {
+        assert_eq!(refusal(service.redeem(token).await), Refusal::Establishment(SecretCause::Unknown));
+    }
 }
 
 #[tokio::test]

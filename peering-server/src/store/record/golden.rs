@@ -62,6 +62,8 @@ const AUDIT_LINES: &str = include_str!("../../../../tests/data/store/audit/recor
 /// What was added with access control.
 const ACL_LINES: &str = include_str!("../../../../tests/data/store/acl/records.jsonl");
 
+/// What was added when a dialer's events came to name the token.
+const USED_LINES: &str = include_str!("../../../../tests/data/store/used/records.jsonl");
 /// What was added when tokens came to be listed.
 const LISTED_LINES: &str = include_str!("../../../../tests/data/store/issued/records.jsonl");
 
@@ -199,8 +201,8 @@ fn events() -> Vec<Sample> {
         What::TokenRevoked { token: one, reason: RevokeReason::Operator },
         What::StreamSecretPromoted { token: None },
         What::TrustDomainChanged { from: domain("a.consul"), to: domain("b.consul") },
-        What::EstablishBegun,
-        What::Established,
+        What::EstablishBegun { token: None },
+        What::Established { token: None },
         What::TrustBundleStored { roots: 2 },
         What::ServerAddressesStored { addresses: 3 },
         What::Deleted,
@@ -291,6 +293,16 @@ fn acl() -> Vec<Sample> {
     samples
 }
 
+/// What names the token that a dialer used.
+fn used() -> Vec<Sample> {
+    let token = Some(token(1));
+    [What::EstablishBegun { token }, What::Established { token }]
+        .map(|what| {
+            sample("outbox/x", Event { at: at(0), peering: id(), name: name(), what, origin: Origin::default() })
+        })
+        .into()
+}
+
 /// What names who asked for it.
 fn origins() -> Vec<Sample> {
     let over_tcp = Origin { actor: Some(uuid(5)), source: from(), user: None };
@@ -341,6 +353,7 @@ fn every_kept_record_reads_as_it_did_and_is_written_as_it_was() {
     check(origins(), ORIGIN_LINES);
     check(listed(), LISTED_LINES);
     check(audit(), AUDIT_LINES);
+    check(used(), USED_LINES);
 }
 
 fn check(samples: Vec<Sample>, lines: &str) {

@@ -292,7 +292,11 @@ impl Act {
             FinishDeleteAccepted => {
                 assert_eq!(state(accepted().await), None, "{place}");
                 let pointers = acceptor.store.range("token-secrets/", 10, None).await.unwrap();
-                assert_eq!(pointers.records.len(), 2, "{place}: those of the bystander and of the unused token");
+                assert_eq!(
+                    pointers.records.len(),
+                    3,
+                    "{place}: of the bystander, of the unused token, and of the kept one"
+                );
                 let listed = TokenFilter { peer: Some(PEER.to_owned()), ..TokenFilter::default() };
                 let listed = acceptor.list_issued(&listed).await.unwrap().value.tokens;
                 assert!(listed.iter().all(|view| view.state == TokenState::Redeemed && !view.is_revocable), "{place}");

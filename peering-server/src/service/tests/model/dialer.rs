@@ -18,6 +18,7 @@ use super::world::{Kept, Question, Request, Stream, Which, Who, World};
 fn details(remote_id: PeeringId) -> PeerDetails {
     let address = ServerAddress::parse("203.0.113.10:8503").unwrap();
     PeerDetails {
+        token: None,
         dialed: Dialed {
             remote_id: remote_id.to_string(),
             server_name: "server.dc1.peering.one.consul".to_owned(),
