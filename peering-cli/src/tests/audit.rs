@@ -1,7 +1,6 @@
 //! `peering audit`: what a trail tells, and what becomes of it when somebody changes it.
 
 use std::fs;
-use std::path::Path;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -395,9 +394,10 @@ fn the_key_comes_from_a_keyring_and_the_head_from_a_store_that_nobody_has_open()
     assert!(ran.stderr.starts_with("Error opening the keyring: "), "{ran:?}");
     let message = format!("Error opening the store: {place} holds no store");
     assert_eq!(peering(&["audit", "head", "-data-dir", &place], &[]), failed(&message));
-    assert!(!Path::new(&place).join("store.sqlite").exists(), "asking makes none");
+    assert!(!std::path::Path::new(&place).join("store.sqlite").exists(), "asking makes none");
 }
 
+#[cfg(feature = "server")]
 #[test]
 fn every_verb_has_a_page() {
     let mut pages = String::new();
@@ -411,4 +411,5 @@ fn every_verb_has_a_page() {
 }
 
 /// What `-h` prints for each of them, one after the other.
+#[cfg(feature = "server")]
 const PAGES: &str = include_str!("audit/pages.txt");
