@@ -32,6 +32,7 @@ pub mod entropy;
 mod http;
 pub mod keyring;
 pub mod listen;
+mod lock;
 pub mod logs;
 pub mod metrics;
 mod peerstream;

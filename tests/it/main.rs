@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how tests speak")]
 
+mod audit_doc;
 mod cli;
 mod clients;
 mod conformance_doc;

@@ -59,9 +59,9 @@ impl Captured {
 }
 
 impl Process {
-    /// Captures what a child prints; both pipes must be there.
+    /// Captures what a child prints; its standard output may be elsewhere.
     pub(crate) fn of(mut child: Child) -> Self {
-        let stdout = Captured::of(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().map_or_else(|| Captured::of(tokio::io::empty()), Captured::of);
         let stderr = Captured::of(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }

@@ -126,6 +126,16 @@ impl Call {
         }
     }
 
+    /// Starts what does not end by itself, with its standard output in the test's own hands.
+    ///
+    /// # Panics
+    /// If the program cannot be started.
+    #[must_use]
+    pub fn start_printing_to(mut self, stdout: impl Into<Stdio>) -> Process {
+        self.command.stdout(stdout);
+        self.start()
+    }
+
     /// Starts what does not end by itself.
     ///
     /// # Panics

@@ -69,13 +69,18 @@ impl Establish {
         let limit = self.wait.filter(|limit| limit.as_nanos() > 0);
         // A server keeps the last error of a peering that was there before, even if all is well again.
         let old = limit.and_then(|_| session.run(session.client.read(&name)).ok().flatten()).and_then(last_error);
-        session
-            .run(session.client.establish(&request))
-            .map_err(|source| CommandError::Establish { name: name.clone(), source })?;
+        let mut progress = Progress::new(&name);
+        if limit.is_some() {
+            progress.begin(&mut world.output);
+        }
+        let established = session.run(session.client.establish(&request));
+        if limit.is_some() {
+            progress.end(&mut world.output);
+        }
+        established.map_err(|source| CommandError::Establish { name: name.clone(), source })?;
         let shown = line(&name);
         world.output.result(&format!("Successfully established peering connection with {shown}"))?;
         if let Some(limit) = limit {
-            let mut progress = Progress::new(&name);
             let see = |peering: &Peering, elapsed| progress.see(&mut world.output, peering, elapsed);
             let read = async || {
                 let mut found = session.client.read(&name).await;

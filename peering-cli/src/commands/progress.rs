@@ -24,6 +24,14 @@ impl Progress {
         Self { name: line(name).into_owned(), state: None, code: None }
     }
 
+    /// Says that the peer is called, which takes as long as its servers let us wait: on a terminal alone, since nothing has
+    /// happened yet.
+    pub(crate) fn begin(&self, output: &mut Output<'_>) {
+        if output.terminals().stderr {
+            output.progress(&format!("calling the servers of {}", self.name));
+        }
+    }
+
     /// Shows a peering. What is as it should be is told by the result: a first state without an error, and ACTIVE, are
     /// no lines.
     pub(crate) fn see(&mut self, output: &mut Output<'_>, peering: &Peering, elapsed: Duration) {

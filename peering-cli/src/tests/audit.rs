@@ -1,7 +1,6 @@
 //! `peering audit`: what a trail tells, and what becomes of it when somebody changes it.
 
 use std::fs;
-use std::path::Path;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -145,6 +144,26 @@ fn files_may_be_named_in_any_order() {
         .replace("whole", "whole from seq 4 on; what came before is not here")
         .replace("seq 1 to 7", "seq 4 to 7");
     assert_eq!(trail.run(&["verify", "-key", "@key.pem", "@audit.log"]), succeeded(&alone));
+    // Whoever says where the files that are kept begin has the beginning looked at too.
+    let kept = alone.replace("what came before is not here", "none that should be here is missing");
+    for from in ["4", "5", "18446744073709551615"] {
+        assert_eq!(trail.run(&["verify", "-key", "@key.pem", "-from", from, "@audit.log"]), succeeded(&kept), "{from}");
+    }
+    let late = |from: &str| {
+        let missing = if from == "3" { "seq 3 is".to_owned() } else { format!("seq {from} to 3 are") };
+        let alone = alone.replace("whole from seq 4 on; what came before is not here", "broken, see below");
+        let vouched = "nothing as a whole; the last good one of 1 checkpoint is seq 7, of 2030-06-01T12:01:00Z";
+        let alone = alone.replace("seq 4 to 7, until 2030-06-01T12:01:00Z, by 1 checkpoint", vouched);
+        changed(&format!("{alone}\nWhat is wrong:\n  * {missing} missing before audit.log line 1 (seq 4)\n"))
+    };
+    for from in ["1", "2", "3"] {
+        assert_eq!(trail.run(&["verify", "-key", "@key.pem", "-from", from, "@audit.log"]), late(from), "{from}");
+    }
+    assert_eq!(trail.run(&["verify", "-key", "@key.pem", "-from=1", "@audit.log", "@audit.log.1"]), succeeded(&both));
+    fs::write(trail.path("audit.log"), "").unwrap();
+    let empty = trail.run(&["verify", "-key", "@key.pem", "-from", "4", "@audit.log"]);
+    let wrong = "What is wrong:\n  * there is no line, and the trail was to begin at seq 4\n";
+    assert!(empty.exit == Exit::Changed && empty.stdout.ends_with(wrong), "{empty:?}");
 }
 
 /// A run that found nothing wrong and nobody to vouch.
@@ -281,6 +300,8 @@ fn what_cannot_be_verified_is_a_mistake_with_its_remedy() {
             &["verify", "-head", "12", "@audit.log"],
             "Invalid -head: expected the number of a line, a colon and its hash, as `peering audit head` prints them",
         ),
+        (&["verify", "-from", "0", "@audit.log"], "Invalid -from 0: expected the number of a line, from 1 on"),
+        (&["verify", "-from=x", "@audit.log"], "Invalid -from x: expected the number of a line, from 1 on"),
         (&["show", "@audit.log"], "Give one of -token and -peer: whose story is to be told"),
         (
             &["show", "-peer", "west", "-token", TOKEN, "@audit.log"],
@@ -373,9 +394,10 @@ fn the_key_comes_from_a_keyring_and_the_head_from_a_store_that_nobody_has_open()
     assert!(ran.stderr.starts_with("Error opening the keyring: "), "{ran:?}");
     let message = format!("Error opening the store: {place} holds no store");
     assert_eq!(peering(&["audit", "head", "-data-dir", &place], &[]), failed(&message));
-    assert!(!Path::new(&place).join("store.sqlite").exists(), "asking makes none");
+    assert!(!std::path::Path::new(&place).join("store.sqlite").exists(), "asking makes none");
 }
 
+#[cfg(feature = "server")]
 #[test]
 fn every_verb_has_a_page() {
     let mut pages = String::new();
@@ -389,4 +411,5 @@ fn every_verb_has_a_page() {
 }
 
 /// What `-h` prints for each of them, one after the other.
+#[cfg(feature = "server")]
 const PAGES: &str = include_str!("audit/pages.txt");

@@ -135,6 +135,7 @@ fn progress(seen: &[Peering], is_terminal: bool) -> String {
     let terminals = Terminals { stdout: false, stderr: is_terminal };
     let mut output = Output::new(&mut stdout, &mut stderr).on(terminals);
     let mut progress = Progress::new("n");
+    progress.begin(&mut output);
     for (second, peering) in (0..).zip(seen) {
         progress.see(&mut output, peering, Duration::from_millis(second * 1_000 + 10));
     }
@@ -168,7 +169,10 @@ fn without_a_terminal_each_change_is_a_line_and_what_goes_well_is_none() {
 fn on_a_terminal_one_line_is_written_over_and_taken_away() {
     let seen = [peering_in("ESTABLISHING"), explained("FAILING", &"x".repeat(100))];
     let cut = format!("n is FAILING after 1s: {}", "x".repeat(56));
-    assert_eq!(progress(&seen, true), format!("\r\u{1b}[Kn is ESTABLISHING after 0s\r\u{1b}[K{cut}\r\u{1b}[K"));
+    assert_eq!(
+        progress(&seen, true),
+        format!("\r\u{1b}[Kcalling the servers of n\r\u{1b}[Kn is ESTABLISHING after 0s\r\u{1b}[K{cut}\r\u{1b}[K")
+    );
 }
 
 #[test]

@@ -119,7 +119,7 @@ async fn on_a_terminal_the_table_is_drawn_anew_when_it_changes() {
             &format!(
                 "Name   State    {heading}a      FAILING  0              0              \nc\\x1b  PENDING  0              0              \n"
             ),
-            "There are no peering connections.\n",
+            "There are no peering connections.\n\n",
         ]
     );
     assert_eq!(stderr.lines().count(), 2, "{stderr}");

@@ -72,6 +72,12 @@ pub enum Fault {
         /// How many bytes there are.
         bytes: usize,
     },
+    /// There is no line at all, and there should be.
+    #[error("there is no line, and the trail was to begin at seq {from}")]
+    Empty {
+        /// The number of the first line that was expected.
+        from: u64,
+    },
     /// The trail ends before the head that was given.
     #[error("the trail ends at seq {last}, and its head is seq {}: {} cut off at the end", head.seq, numbers(last + 1, head.seq))]
     CutOff {

@@ -59,7 +59,10 @@ fn written(lines: u64) -> (Vec<Vec<u8>>, Head) {
 }
 
 fn verify(lines: &[Vec<u8>], head: Option<Head>) -> Report {
-    let mut verifier = Verifier::new(Some(&is_signed), head);
+    verify_by(Verifier::new(Some(&is_signed), head), lines)
+}
+
+fn verify_by(mut verifier: Verifier<'_>, lines: &[Vec<u8>]) -> Report {
     verifier.begin_file("audit.log");
     for line in lines {
         verifier.line(line, true);
@@ -79,6 +82,7 @@ fn names(fault: &Fault, seq: u64, line: u64) -> bool {
         // The checkpoint covers all that comes after the last good one.
         Fault::Signature { at, after, .. } => at.line >= line && after.is_none_or(|after| after < seq),
         Fault::CutOff { last, .. } => *last < seq,
+        Fault::Empty { from } => *from <= seq,
     }
 }
 
@@ -271,7 +275,11 @@ proptest! {
         if first == 1 {
             // The beginning may have been rotated away: then it says from where it vouches.
             prop_assert_eq!(report.first.unwrap().head.seq, last);
-        } else {
+            prop_assert!(report.is_whole(), "{:?}", report.faults);
+        }
+        // Whoever knows where it begins is not told so by the first line.
+        let report = verify_by(Verifier::new(Some(&is_signed), None).beginning_at(1), &lines);
+        for report in [Some(report), (first > 1).then_some(verify(&lines, None))].into_iter().flatten() {
             let [Fault::Missing { first: from, last: to, .. }] = report.faults.as_slice() else {
                 return Err(TestCaseError::fail(format!("{:?}", report.faults)));
             };

@@ -142,6 +142,8 @@ impl Report {
 pub struct Verifier<'a> {
     signatures: Option<Signatures<'a>>,
     head: Option<Head>,
+    /// The number that the first line may have at most.
+    from: Option<u64>,
     file: Arc<str>,
     line: u64,
     before: Option<Before>,
@@ -179,7 +181,14 @@ impl<'a> Verifier<'a> {
             unsigned_since: None,
             head: if head.is_some() { HeadCheck::Missed } else { HeadCheck::NotGiven },
         };
-        Self { signatures, head, file: Arc::from(""), line: 0, before: None, broken: None, report }
+        Self { signatures, head, from: None, file: Arc::from(""), line: 0, before: None, broken: None, report }
+    }
+
+    /// Expects that the trail begins with this line or an earlier one: what was taken away before it is found, which
+    /// nothing else tells.
+    #[must_use]
+    pub fn beginning_at(self, seq: u64) -> Self {
+        Self { from: Some(seq), ..self }
     }
 
     /// Goes on with another file. Its first line must follow the last one of the file before.
@@ -227,6 +236,9 @@ impl<'a> Verifier<'a> {
     /// Checks that a line follows the one before it.
     fn link(&mut self, line: &Line, place: &Place) -> bool {
         let Some(before) = self.before.take() else {
+            if let Some(first) = self.from.filter(|from| line.seq > *from) {
+                self.fault(Fault::Missing { first, last: line.seq - 1, before: place.clone() });
+            }
             let is_linked = line.seq != 1 || line.prev == LineHash::NONE;
             if !is_linked {
                 self.fault(Fault::Beginning { at: place.clone() });
@@ -292,6 +304,9 @@ impl<'a> Verifier<'a> {
     pub fn finish(mut self) -> Report {
         self.settle();
         let (first, last) = (self.report.first, self.report.last);
+        if let Some(from) = self.from.filter(|_| first.is_none()) {
+            self.fault(Fault::Empty { from });
+        }
         if let Some(head) = self.head.filter(|_| self.report.head == HeadCheck::Missed) {
             let last = last.map_or(0, |mark| mark.head.seq);
             if head.seq > last {

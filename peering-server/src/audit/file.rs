@@ -5,8 +5,6 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use peering_core::audit::{Head, Line, LineHash, event};
 use rustix::process::geteuid;
@@ -22,10 +20,6 @@ const FILE_MODE: u32 = 0o600;
 const OTHERS_WRITE: u32 = 0o022;
 /// What every line begins with; half a line begins so too, or with a part of it.
 const LINE_BEGINS: &[u8] = b"{\"v\":";
-/// How long a file that is in use is asked for again. A server that just ended may still hold it for a moment.
-const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Pause between two tries.
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Lines at the end of a file that are looked at for one that is a line of a trail: whoever wrote so many others did not
 /// do it by accident.
 const FOREIGN_LINES_MAX: usize = 1_024;
@@ -281,15 +275,10 @@ fn directory_of(path: &Path) -> &Path {
 
 /// Keeps other servers away: two chains in one file are none.
 fn lock(path: &Path, file: &File) -> Result<(), AuditError> {
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT_MAX => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::WouldBlock) => return Err(AuditError::InUse { path: path.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(AuditError::of_io("lock", path, error)),
-        }
-    }
+    crate::lock::lock(file).map_err(|error| match error {
+        TryLockError::WouldBlock => AuditError::InUse { path: path.to_owned() },
+        TryLockError::Error(error) => AuditError::of_io("lock", path, error),
+    })
 }
 
 fn identity(metadata: &Metadata) -> (u64, u64) {

@@ -45,6 +45,8 @@ const TERMINATION_PAUSE: Duration = Duration::from_secs(1);
 /// A frame that waits for room.
 struct Unsent {
     message: ReplicationMessage,
+    /// The services that it names, if it is the list of what is exported.
+    exported: Option<Vec<String>>,
     give_up: Instant,
 }
 
@@ -160,9 +162,9 @@ impl<'a> Driver<'a> {
         while self.unsent.is_none() {
             match self.session.poll()? {
                 Action::Send(frame) => {
-                    self.note_sent(&frame);
+                    let exported = exported_in(&frame);
                     match wire::encode(frame) {
-                        Ok(message) => self.unsent = Some(Unsent { message, give_up: now() + UNSENT_MAX }),
+                        Ok(message) => self.unsent = Some(Unsent { message, exported, give_up: now() + UNSENT_MAX }),
                         Err(error) => {
                             error!(target: STREAM, %error, "a frame cannot be sent, so the stream ends");
                             self.session.end(Refusal::new(StatusCode::Internal, error.to_string()));
@@ -199,8 +201,10 @@ impl<'a> Driver<'a> {
             // Frames that have arrived count before deadlines that have passed.
             biased;
             sent = self.outbound.send(self.unsent.as_ref().map(|unsent| &unsent.message)), if self.unsent.is_some() => {
-                self.unsent = None;
-                if !sent {
+                let unsent = self.unsent.take();
+                if sent && self.outbound.is_open() {
+                    self.note_sent(unsent.and_then(|unsent| unsent.exported));
+                } else {
                     // The call has ended; how it ended is still to be read.
                     self.outbound.close();
                 }
@@ -298,13 +302,12 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn note_sent(&self, frame: &Frame) {
+    /// Notes a frame that the connection took.
+    fn note_sent(&self, exported: Option<Vec<String>>) {
         if let Some(ticket) = self.ticket() {
             self.tools.board.sent(ticket, self.tools.service.now());
-            if let Frame::Response(response) = frame
-                && let Content::Resource(Resource::ExportedServiceList(names)) = &response.content
-            {
-                self.tools.board.exported(ticket, names.clone());
+            if let Some(names) = exported {
+                self.tools.board.exported(ticket, names);
             }
         }
     }
@@ -351,6 +354,13 @@ pub(super) async fn note_termination(tools: Tools<'_>, id: PeeringId, told_by: T
 /// Turns a refusal into the status that ends a call.
 pub(super) fn status_of(refusal: &Refusal) -> Status {
     Status::new(refusal.code.number().into(), refusal.message.clone())
+}
+
+/// Returns the services that a frame names to the peer as exported, if it is their list.
+fn exported_in(frame: &Frame) -> Option<Vec<String>> {
+    let Frame::Response(response) = frame else { return None };
+    let Content::Resource(Resource::ExportedServiceList(names)) = &response.content else { return None };
+    Some(names.clone())
 }
 
 /// Something that the stream must be told, or must tell.

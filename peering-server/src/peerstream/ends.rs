@@ -46,6 +46,11 @@ impl Outbound {
         (Self { frames: Some(frames_sender), status: Some(status_sender) }, Answer { frames, status })
     }
 
+    /// Says whether frames are still taken from us.
+    pub(super) const fn is_open(&self) -> bool {
+        self.frames.is_some()
+    }
+
     /// Waits for room and sends; `false` if the connection is gone. Giving up half-way sends nothing.
     pub(super) async fn send(&self, message: Option<&ReplicationMessage>) -> bool {
         match (&self.frames, message) {

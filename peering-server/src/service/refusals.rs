@@ -1,6 +1,6 @@
 //! Counts refusals in memory, so that strangers can fill neither the store nor the log nor the audit trail.
 //!
-//! In the log, each source has one line a minute for each cause; the next line tells how many there were meanwhile. The
+//! In the log, each source, which is an IPv4 address or an IPv6 /64, has one line a minute for each cause; the next line tells how many there were meanwhile. The
 //! audit trail has a line a minute for each source and cause that there were, and for each actor, token and peering, where
 //! those are known: then somebody presented what is real.
 
@@ -98,7 +98,7 @@ impl Tallies {
             let fitting = fitting.into_iter().find(|(kind, room)| known.contains_key(kind) || known.len() < *room);
             (fitting.map(|(kind, _)| kind), known)
         } else {
-            let refused = Refused { source: refused.source.map(reduced), ..refused };
+            let refused = Refused { source: refused.source.map(counted_as), ..refused };
             let fits = strangers.contains_key(&refused) || strangers.len() < REFUSAL_SOURCES_MAX;
             (fits.then_some(refused), strangers)
         };
@@ -117,8 +117,9 @@ impl Tallies {
     }
 }
 
-/// Reduces an address as the listener does: whoever has one address of an IPv6 network has all of them.
-fn reduced(address: IpAddr) -> IpAddr {
+/// Reduces an address as the listener does: whoever has one address of an IPv6 network has all of them. Log and audit trail
+/// count by this alike.
+fn counted_as(address: IpAddr) -> IpAddr {
     if address.is_loopback() { address } else { source_of(address) }
 }
 
@@ -136,6 +137,7 @@ impl Refusals {
     pub(crate) fn note(&self, source: Option<IpAddr>, cause: &'static str) -> Option<u64> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
+        let source = source.map(counted_as);
         if let Some(count) = counts.get_mut(&(source, cause)) {
             count.untold += 1;
             if now.duration_since(count.told) < REFUSAL_LOG_PAUSE {
@@ -229,6 +231,24 @@ mod tests {
         assert!(lines.len() <= 3 * REFUSAL_SOURCES_MAX + 2, "{}", lines.len());
         let others: Vec<&Entry> = lines.iter().filter(|line| line.cause.as_deref() == Some(TOO_MANY)).collect();
         assert_eq!((others.len(), others[0].count), (1, Some(REFUSAL_SOURCES_MAX as u64)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_has_one_line_a_minute_in_the_log_as_in_the_trail() {
+        let refusals = Refusals::default();
+        let network = 0x2001_0db8_0000_0000_u128 << 64;
+        let address = |host: usize| Some(IpAddr::V6((network | u128::try_from(host).unwrap()).into()));
+        assert_eq!(refusals.note(address(0), "unknown"), Some(1));
+        for host in 1..=REFUSAL_SOURCES_MAX {
+            assert_eq!(refusals.note(address(host), "unknown"), None);
+        }
+        // The same IPv4 address in either of its forms is one source, and this machine is told from what maps to nothing.
+        assert_eq!(refusals.note(Some("192.0.2.1".parse().unwrap()), "unknown"), Some(1));
+        assert_eq!(refusals.note(Some("::ffff:192.0.2.1".parse().unwrap()), "unknown"), None);
+        assert_eq!(refusals.note(Some("::1".parse().unwrap()), "unknown"), Some(1));
+        assert_eq!(refusals.note(Some("::2".parse().unwrap()), "unknown"), Some(1));
+        tokio::time::advance(REFUSAL_LOG_PAUSE).await;
+        assert_eq!(refusals.note(address(7), "unknown"), Some(REFUSAL_SOURCES_MAX as u64 + 1));
     }
 
     #[tokio::test(start_paused = true)]

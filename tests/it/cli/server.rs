@@ -105,6 +105,25 @@ async fn a_data_directory_serves_one_server_at_a_time() {
 }
 
 #[tokio::test]
+async fn an_audit_log_has_one_server_at_a_time() {
+    let mut first = Site::start(&program(), "dc1").await;
+    first.generate_token("cluster-02").await;
+    let log = first.data_dir().join("audit.log").display().to_string();
+    let second = private_directory();
+    let refused = start_in(second.path(), &["-log-level", "error", "-audit-log", &log]).await;
+    refused.marking(&log, "<log>").expect(
+        1,
+        "",
+        "Error starting the server: the audit log <log> is locked, by another server that writes to it or by a reader: name \
+         another file with -audit-log, or end the reader\n",
+    );
+    // A server that was killed holds nothing.
+    first.stop(Signal::KILL).await;
+    first.restart().await;
+    assert_eq!(first.state("cluster-02").await, "PENDING");
+}
+
+#[tokio::test]
 async fn a_store_without_its_keyring_is_never_given_a_new_one() {
     let mut site = Site::start(&program(), "dc1").await;
     site.generate_token("cluster-02").await;

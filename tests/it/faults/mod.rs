@@ -8,4 +8,5 @@ mod disk;
 mod fsync;
 mod full_disk;
 mod lost_answers;
+mod reader;
 mod samples;

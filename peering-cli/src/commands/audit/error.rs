@@ -47,6 +47,9 @@ pub(crate) enum AuditError {
     /// `-head` is no head.
     #[error("Invalid -head: {0}")]
     BadHead(#[source] HeadError),
+    /// `-from` is no number of a line.
+    #[error("Invalid -from {}: expected the number of a line, from 1 on", line(.0))]
+    From(String),
     /// `-format` names no format.
     #[error("Invalid format, valid formats are {{json|pretty}}")]
     Format,
@@ -87,6 +90,7 @@ pub(crate) enum AuditError {
     #[error("Error opening the store: {}", peering_server::causes::chain(.0))]
     Store(#[source] Box<peering_server::audit::StoredHeadError>),
     /// The operating system did not give what is needed.
+    #[cfg(feature = "server")]
     #[error("Error preparing to run: {0}")]
     Runtime(#[source] io::Error),
     /// The result was not printed.

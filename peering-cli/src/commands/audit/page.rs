@@ -7,16 +7,24 @@ use peering_core::audit::{HeadCheck, Report};
 use crate::gotime::rfc3339_seconds;
 use crate::output::escape;
 
+/// What a verification was given beside the files.
+pub(super) struct Given {
+    /// Whether there were keys.
+    pub(super) keys: bool,
+    /// Whether it was said where the trail must begin.
+    pub(super) from: bool,
+}
+
 /// Lays a report out.
-pub(super) fn lay_out(report: &Report, files: &[String], has_keys: bool) -> String {
+pub(super) fn lay_out(report: &Report, files: &[String], given: &Given) -> String {
     let mut page = String::new();
     // A `String` takes every write.
-    let _ = write_report(&mut page, report, files, has_keys);
+    let _ = write_report(&mut page, report, files, given);
     page.truncate(page.trim_end().len());
     page
 }
 
-fn write_report(out: &mut String, report: &Report, files: &[String], has_keys: bool) -> fmt::Result {
+fn write_report(out: &mut String, report: &Report, files: &[String], given: &Given) -> fmt::Result {
     let files: Vec<_> = files.iter().map(|file| escape::line(file)).collect();
     writeln!(out, "Files:        {}", files.join(", "))?;
     match (report.first, report.last) {
@@ -30,12 +38,14 @@ fn write_report(out: &mut String, report: &Report, files: &[String], has_keys: b
     let chain = match (report.is_whole(), report.first) {
         (false, _) => "broken, see below".to_owned(),
         (true, Some(first)) if first.head.seq > 1 => {
-            format!("whole from seq {} on; what came before is not here", first.head.seq)
+            let before =
+                if given.from { "none that should be here is missing" } else { "what came before is not here" };
+            format!("whole from seq {} on; {before}", first.head.seq)
         }
         (true, _) => "whole".to_owned(),
     };
     writeln!(out, "Chain:        {chain}")?;
-    writeln!(out, "Vouched for:  {}", vouched(report, has_keys))?;
+    writeln!(out, "Vouched for:  {}", vouched(report, given.keys))?;
     if let Some(since) = report.unsigned_since.filter(|_| report.vouched.is_some()) {
         let (lines, are) = if report.unsigned == 1 { ("line", "is") } else { ("lines", "are") };
         writeln!(out, "Not signed:   {} {lines} after that {are} chained, and not yet signed", report.unsigned)?;

@@ -8,7 +8,7 @@ use peering_core::audit::{HeadCheck, Verifier};
 use crate::commands::audit::error::AuditError;
 use crate::commands::audit::files::{self, Event};
 use crate::commands::audit::keys::Keys;
-use crate::commands::audit::page;
+use crate::commands::audit::page::{self, Given};
 use crate::world::World;
 
 /// Flags of `audit verify`.
@@ -25,7 +25,8 @@ use crate::world::World;
   cut off at the end are found with -head alone.
 
   If the first line is not number 1, nobody can tell from these files whether
-  earlier ones belong to the trail.
+  earlier ones were taken away: say with -from where the files that are kept
+  begin, and lines that are missing at the beginning are found too.
 
   The exit code is 0 if nothing is wrong and a key vouches for it, 4 if nothing is
   wrong and it is in doubt: no key vouches for it, lines wait too long for a
@@ -51,6 +52,12 @@ pub(crate) struct Verify {
         help = "Where the trail must at least reach, `SEQ:HASH` as peering audit head prints it."
     )]
     head: Option<String>,
+    #[arg(
+        long,
+        value_name = "SEQ",
+        help = "The number of the line with which the trail must begin at the latest: `SEQ`, 1 for all of it."
+    )]
+    from: Option<String>,
     #[arg(hide = true)]
     files: Vec<PathBuf>,
 }
@@ -59,8 +66,12 @@ impl Verify {
     pub(super) fn run(self, world: &mut World<'_>) -> Result<(), AuditError> {
         let keys = Keys::read(&self.key)?;
         let head = self.head.as_deref().map(str::parse).transpose().map_err(AuditError::BadHead)?;
+        let from = self.from.as_deref().map(line_number).transpose()?;
         let signed = |message: &[u8], signature: &[u8]| keys.signed(message, signature);
         let mut verifier = Verifier::new((!keys.is_empty()).then_some(&signed), head);
+        if let Some(seq) = from {
+            verifier = verifier.beginning_at(seq);
+        }
         let mut names = Vec::new();
         files::each_line(&self.files, world, |event| match event {
             Event::File(name) => {
@@ -70,7 +81,11 @@ impl Verify {
             Event::Line(line, is_whole) => verifier.line(line, is_whole),
         })?;
         let report = verifier.finish();
-        world.output.result(&page::lay_out(&report, &names, !keys.is_empty()))?;
+        world.output.result(&page::lay_out(
+            &report,
+            &names,
+            &Given { keys: !keys.is_empty(), from: from.is_some() },
+        ))?;
         if !report.is_whole() {
             return Err(AuditError::Changed);
         }
@@ -84,4 +99,9 @@ impl Verify {
             Ok(())
         }
     }
+}
+
+/// Lines are numbered from 1.
+fn line_number(text: &str) -> Result<u64, AuditError> {
+    text.parse().ok().filter(|seq| *seq > 0).ok_or_else(|| AuditError::From(text.to_owned()))
 }

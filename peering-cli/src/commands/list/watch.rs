@@ -65,7 +65,7 @@ pub(crate) async fn watch(
     loop {
         let listed = tokio::select! {
             listed = list() => listed,
-            () = &mut stop => return Ok(()),
+            () = &mut stop => return screen.leave(),
         };
         match listed {
             Ok(peerings) => {
@@ -90,7 +90,7 @@ pub(crate) async fn watch(
         }
         tokio::select! {
             () = sleep(LOOK_INTERVAL) => {}
-            () = &mut stop => return Ok(()),
+            () = &mut stop => return screen.leave(),
         }
     }
 }
@@ -109,6 +109,14 @@ struct Change<'a> {
 }
 
 impl Screen<'_, '_> {
+    /// Goes on to a new line below a table: a terminal shows the interrupt's own key as `^C`, and a prompt comes next.
+    fn leave(&mut self) -> Result<(), CommandError> {
+        if self.drawn.is_some() {
+            self.output.result("")?;
+        }
+        Ok(())
+    }
+
     fn show(&mut self, before: &BTreeMap<String, String>, now: &[Peering]) -> Result<(), CommandError> {
         if self.format == Format::Pretty && self.output.terminals().stdout {
             let table = super::pretty(now);

@@ -14,6 +14,7 @@ use super::foreign_acceptor::ForeignAcceptor;
 use super::foreign_dialer::{ForeignDialer, told};
 use super::home::Home;
 use super::relay::Relay;
+use crate::bounds::LEAF_CHECK_INTERVAL;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::server::Sources;
 use crate::service::status::Explanation;
@@ -90,23 +91,31 @@ async fn a_cut_connection_then_a_refused_dial_then_health_that_remembers() {
 async fn a_network_that_swallows_everything() {
     let (left, right, relay) = related(Sources::default).await;
     relay.swallow();
-    for _ in 0..26 {
-        skip(Duration::from_secs(5)).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    // Within 130 s, in steps: what is due at one of them is done before the next.
+    let mut steps = 0..26;
+    until("both have noticed", async || {
+        if steps.next().is_some() {
+            skip(Duration::from_secs(5)).await;
+        }
+        let (left, right) = (left.state("right").await, right.state("left").await);
+        [left, right] == [Some(Reported::Failing); 2]
+    })
+    .await;
     for (home, name) in [(&left, "right"), (&right, "left")] {
-        home.reads(name, Reported::Failing).await;
         let last = moves(&home.explanation(name).await).pop().unwrap();
         // Whichever notices first: the connection's own pings, or the heartbeats.
         let expected = ["ACTIVE → FAILING: connection-lost", "ACTIVE → FAILING: heartbeat-timeout"];
         assert!(expected.contains(&last.as_str()), "{last}");
     }
     // What the dialer meets now is a server that takes the connection and does not say a word.
-    for _ in 0..6 {
-        skip(Duration::from_secs(5)).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    right.fails_by("left", "dial-timeout").await;
+    let mut steps = 0..6;
+    until("a dial has met it", async || {
+        if steps.next().is_some() {
+            skip(Duration::from_secs(5)).await;
+        }
+        right.last_code("left").await.as_deref() == Some("dial-timeout")
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -172,12 +181,15 @@ async fn a_certificate_that_has_expired_is_the_peer_s_on_one_side_and_ours_on_th
     let error = left.explanation("right").await.last_error.unwrap();
     assert_eq!(error.at.as_second(), (now + SignedDuration::from_hours(72)).as_second() - 60, "when it ended");
     // Ten seconds after the clock was set, the leaf is renewed and the next dial finds it.
-    for _ in 0..4 {
-        skip(Duration::from_secs(11)).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    skip(LEAF_CHECK_INTERVAL + Duration::from_secs(1)).await;
+    until("a dial has met the new leaf", async || {
+        if let Some(next) = right.explanation("left").await.next_redial {
+            skip(next.after).await;
+        }
+        right.state("left").await == Some(Reported::Active)
+    })
+    .await;
     left.reads("right", Reported::Active).await;
-    right.reads("left", Reported::Active).await;
     assert_eq!(left.last_code("right").await.as_deref(), Some("connection-lost"));
     // Ten years on the roots themselves are over; a leaf cannot outlive them.
     clock.set(now + SignedDuration::from_hours(24 * 366 * 10));

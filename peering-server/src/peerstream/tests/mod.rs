@@ -24,5 +24,6 @@ mod outages;
 mod rebinding;
 mod replacing;
 mod running;
+mod sending;
 mod shutdown;
 mod terminating;

@@ -21,7 +21,7 @@ use crate::service::access::Actor;
 use crate::service::refusals::Refused;
 use crate::service::{Service, ServiceError};
 use crate::store::key;
-use crate::store::record::{AclBootstrap, AclPointer, StoredAclToken, decode};
+use crate::store::record::{AclBootstrap, AclPointer, Kept, StoredAclToken, decode};
 
 /// What a bootstrapped token is called; Consul's words.
 const DESCRIPTION: &str = "Bootstrap Token (Global Management)";
@@ -73,27 +73,38 @@ impl Service {
 
     async fn make_builtins(&self) -> Result<(), ServiceError> {
         for builtin in Builtin::ALL {
-            if self.policy_by_id(builtin.id()).await?.is_some() {
-                continue;
+            let (id, policy) = (builtin.id(), builtin.policy());
+            let change = AclChange::PolicyCreated { id, name: policy.name.clone() };
+            let found_by = key::acl_policy_name(&policy.name);
+            self.make(change, (&key::acl_policy(id), &policy), (&found_by, id)).await?;
+        }
+        let (accessor, secret) = (ANONYMOUS_ACCESSOR, AclSecret::from_text(ANONYMOUS_SECRET));
+        let token = self.new_token(accessor, &secret, "Anonymous Token", Vec::new());
+        let stored = StoredAclToken { token, sealed: None };
+        let found_by = key::acl_secret(&secret.hash());
+        let change = AclChange::TokenCreated { accessor };
+        self.make(change, (&key::acl_token(accessor), &stored), (&found_by, accessor)).await
+    }
+
+    /// Makes a record and what leads to it, unless it is there: of several servers that start together one makes it.
+    async fn make<T: Kept>(
+        &self,
+        what: AclChange,
+        (key, value): (&str, &T),
+        (found_by, id): (&str, Uuid),
+    ) -> Result<(), ServiceError> {
+        for _ in 0..COMMIT_ATTEMPTS_MAX {
+            if self.store.get(key).await?.is_some() {
+                return Ok(());
             }
-            let policy = builtin.policy();
-            let change = AclChange::PolicyCreated { id: policy.id, name: policy.name.clone() };
-            let mut change = self.acl_change(Origin::default(), change);
-            change.put(&key::acl_policy(policy.id), None, &policy)?;
-            change.put(&key::acl_policy_name(&policy.name), None, &AclPointer { id: policy.id })?;
-            // Of several servers that start together one makes it.
-            self.commit_acl(change).await?;
+            let mut change = self.acl_change(Origin::default(), what.clone());
+            change.put(key, None, value)?;
+            change.put(found_by, None, &AclPointer { id })?;
+            if self.commit_acl(change).await? {
+                return Ok(());
+            }
         }
-        if self.token_by_accessor(ANONYMOUS_ACCESSOR).await?.is_none() {
-            let secret = AclSecret::from_text(ANONYMOUS_SECRET);
-            let token = self.new_token(ANONYMOUS_ACCESSOR, &secret, "Anonymous Token", Vec::new());
-            let mut change =
-                self.acl_change(Origin::default(), AclChange::TokenCreated { accessor: ANONYMOUS_ACCESSOR });
-            change.put(&key::acl_token(ANONYMOUS_ACCESSOR), None, &StoredAclToken { token, sealed: None })?;
-            change.put(&key::acl_secret(&secret.hash()), None, &AclPointer { id: ANONYMOUS_ACCESSOR })?;
-            self.commit_acl(change).await?;
-        }
-        Ok(())
+        Err(ServiceError::Contended { attempts: COMMIT_ATTEMPTS_MAX })
     }
 
     async fn has_management_token(&self) -> Result<bool, ServiceError> {

@@ -88,18 +88,20 @@ impl Service {
     pub async fn create_policy(&self, actor: &Actor, request: AclPolicyRequest) -> Result<PolicyView, ServiceError> {
         let by = self.require_identity(actor, Action::AclWrite).await?.origin();
         check_policy_name(&request.name).map_err(AclError::from)?;
-        if self.policy_by_name(&request.name).await?.is_some() {
-            return Err(AclError::PolicyExists(request.name).into());
+        let id = self.entropy.uuid();
+        for _ in 0..COMMIT_ATTEMPTS_MAX {
+            if self.policy_by_name(&request.name).await?.is_some() {
+                return Err(AclError::PolicyExists(request.name).into());
+            }
+            let policy = checked(id, request.clone())?;
+            let mut change = self.acl_change(by, AclChange::PolicyCreated { id, name: policy.name.clone() });
+            change.put(&key::acl_policy(id), None, &policy)?;
+            change.put(&key::acl_policy_name(&policy.name), None, &AclPointer { id })?;
+            if self.commit_acl(change).await? {
+                return self.shown_policy(id).await;
+            }
         }
-        let policy = checked(self.entropy.uuid(), request)?;
-        let change = AclChange::PolicyCreated { id: policy.id, name: policy.name.clone() };
-        let mut change = self.acl_change(by, change);
-        change.put(&key::acl_policy(policy.id), None, &policy)?;
-        change.put(&key::acl_policy_name(&policy.name), None, &AclPointer { id: policy.id })?;
-        if !self.commit_acl(change).await? {
-            return Err(AclError::PolicyExists(policy.name).into());
-        }
-        self.shown_policy(policy.id).await
+        Err(ServiceError::Contended { attempts: COMMIT_ATTEMPTS_MAX })
     }
 
     async fn shown_policy(&self, id: Uuid) -> Result<PolicyView, ServiceError> {

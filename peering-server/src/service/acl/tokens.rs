@@ -176,36 +176,48 @@ impl Service {
             return Err(AclError::AuthMethod.into());
         }
         let accessor = given_id("AccessorID", &request.accessor_id)?.unwrap_or_else(|| self.entropy.uuid());
+        let drawn = AclSecret::from_random(self.entropy.bytes16());
+        for _ in 0..COMMIT_ATTEMPTS_MAX {
+            if self.write_token(by, &request, accessor, &drawn).await? {
+                let found = self.token_by_accessor(accessor).await?.ok_or(AclError::NoToken)?;
+                return self.view_token(found, true, &mut PolicyNames::new()).await;
+            }
+        }
+        Err(ServiceError::Contended { attempts: COMMIT_ATTEMPTS_MAX })
+    }
+
+    /// Writes a new token, with the secret that was drawn for it unless the request has one; `false` if it is to be looked
+    /// again whether its ids are free.
+    async fn write_token(
+        &self,
+        by: Origin,
+        request: &AclTokenRequest,
+        accessor: Uuid,
+        drawn: &AclSecret,
+    ) -> Result<bool, ServiceError> {
         if self.store.get(&key::acl_token(accessor)).await?.is_some() {
             return Err(AclError::IdInUse { field: "AccessorID" }.into());
         }
-        let secret = match given_id("SecretID", &request.secret_id)? {
-            // As it was given: what is presented later is compared byte by byte.
-            Some(_) => AclSecret::from_text(request.secret_id.as_str()),
-            None => AclSecret::from_random(self.entropy.bytes16()),
-        };
+        // As it was given: what is presented later is compared byte by byte.
+        let given = given_id("SecretID", &request.secret_id)?.map(|_| AclSecret::from_text(request.secret_id.as_str()));
+        let secret = given.as_ref().unwrap_or(drawn);
         let secret_key = key::acl_secret(&secret.hash());
         if self.store.get(&secret_key).await?.is_some() {
             return Err(AclError::IdInUse { field: "SecretID" }.into());
         }
         let created = self.clock.now();
-        let expires = end(&request, created)?;
-        check_kinds(&request)?;
+        let expires = end(request, created)?;
+        check_kinds(request)?;
         let policies = self.linked_policies(&request.policies).await?;
-        let description = request.description.unwrap_or_default();
+        let description = request.description.clone().unwrap_or_default();
         check_description(&description)?;
         let token =
             Token { accessor, secret: secret.hash(), description, policies, local: request.local, expires, created };
-        let sealed = Some(self.seal_secret(accessor, &secret)?);
+        let sealed = Some(self.seal_secret(accessor, secret)?);
         let mut change = self.acl_change(by, AclChange::TokenCreated { accessor });
         change.put(&key::acl_token(accessor), None, &StoredAclToken { token, sealed })?;
         change.put(&secret_key, None, &AclPointer { id: accessor })?;
-        if !self.commit_acl(change).await? {
-            // Somebody made one with the same ids a moment ago.
-            return Err(AclError::IdInUse { field: "SecretID" }.into());
-        }
-        let found = self.token_by_accessor(accessor).await?.ok_or(AclError::NoToken)?;
-        self.view_token(found, true, &mut PolicyNames::new()).await
+        self.commit_acl(change).await
     }
 
     /// Makes a token that may do what another may.

@@ -4,8 +4,6 @@ use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 
@@ -17,11 +15,6 @@ pub(crate) const DATABASE_FILE: &str = "store.sqlite";
 const COMPANION_SUFFIXES: [&str; 2] = ["-wal", "-shm"];
 /// Locked by whoever has the directory open. It stays when the store is closed; only the lock counts.
 const LOCK_FILE: &str = "lock";
-/// How long a directory that is in use is asked for again. A server that just ended may still hold it for a moment: a
-/// child process that is being started has a copy of every descriptor until its program runs.
-const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Pause between two tries.
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Only the owner may enter.
 const DIRECTORY_MODE: u32 = 0o700;
 /// Only the owner may read.
@@ -99,14 +92,10 @@ fn make_directory(directory: &Path) -> Result<(), OpenError> {
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join(LOCK_FILE);
     let file = private_file(&path)?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT_MAX => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { directory: directory.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(OpenError::of_io("lock", &path, error)),
-        }
+    match crate::lock::lock(&file) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { directory: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(OpenError::of_io("lock", &path, error)),
     }
 }
 

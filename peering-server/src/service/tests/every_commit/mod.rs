@@ -2,10 +2,12 @@
 //!
 //! | File | Holds |
 //! |---|---|
+//! | `access` | what is done with tokens and policies of access control, tried in the same way |
 //! | `stage` | two clusters over stores that can be made to fail, with peerings that nobody touches |
 //! | `operations` | every operation that commits: what it needs, does, and must have done |
 //! | `whole` | what holds in every store between two commits |
 
+mod access;
 mod operations;
 mod stage;
 mod whole;

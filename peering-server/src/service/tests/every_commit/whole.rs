@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use peering_core::acl::Policy;
 use peering_core::id::PeeringId;
 use peering_core::life::TokenState;
 use peering_core::name::PeerName;
 use peering_core::peering::{Peering, Stored};
 use peering_core::secrets::{IssuedToken, PeeringSecrets};
-use peering_core::transition::Event;
 use serde_json::Value;
 
-use crate::store::record::{Kept, TokenPointer, decode};
+use crate::store::record::{AclBootstrap, AclPointer, Kept, OutboxRow, StoredAclToken, TokenPointer, decode};
 use crate::store::{Store, key};
 
 type Rows = BTreeMap<String, Vec<u8>>;
@@ -85,7 +85,32 @@ pub(super) async fn check(store: &dyn Store, place: &str) {
         let pointer: TokenPointer = row(&rows, key).unwrap();
         assert!(rows.contains_key(&key::token(&pointer.peering, &pointer.token)), "{place}: {key} leads nowhere");
     }
+    check_access(&rows, place);
     for (key, _) in below(&rows, key::OUTBOX) {
-        let _: Event = row(&rows, key).unwrap();
+        let _: OutboxRow = row(&rows, key).unwrap();
+    }
+}
+
+/// Fails unless each policy is found by its name, each token by its secret, and neither leads to nothing.
+fn check_access(rows: &Rows, place: &str) {
+    let mut pointers = Vec::new();
+    for (key, id) in below(rows, key::ACL_POLICIES) {
+        let policy: Policy = row(rows, key).unwrap();
+        assert_eq!(policy.id.to_string(), id, "{place}");
+        pointers.push((key::acl_policy_name(&policy.name), policy.id));
+    }
+    for (key, accessor) in below(rows, key::ACL_TOKENS) {
+        let StoredAclToken { token, .. } = row(rows, key).unwrap();
+        assert_eq!(token.accessor.to_string(), accessor, "{place}");
+        pointers.push((key::acl_secret(&token.secret), token.accessor));
+    }
+    for (pointer, id) in &pointers {
+        let found = row::<AclPointer>(rows, pointer).map(|pointer| pointer.id);
+        assert_eq!(found, Some(*id), "{place}: {pointer}");
+    }
+    let there = below(rows, "acl-policy-names/").chain(below(rows, "acl-secrets/")).count();
+    assert_eq!(there, pointers.len(), "{place}: something leads nowhere");
+    if let Some(bootstrap) = row::<AclBootstrap>(rows, key::ACL_BOOTSTRAP) {
+        assert!(rows.contains_key(&key::acl_token(bootstrap.accessor)), "{place}: the first token is gone");
     }
 }
