@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use peering_core::address::ServerAddress;
 use peering_core::id::{PeeringId, TokenId};
-use peering_core::life::TokenState;
+use peering_core::life::{RevokeReason, TokenLife, TokenState};
 use peering_core::peering::{Peering, Stored};
 use peering_core::remote::RemoteInfo;
 use peering_core::secret::{EstablishmentSecret, Redemption, StreamSecret};
+use peering_core::secrets::IssuedToken;
 use peering_core::token::{PeeringToken, UnverifiedToken};
 use peering_core::transition::Origin;
 use peering_core::trust::TrustBundle;
@@ -24,7 +25,7 @@ use crate::service::peerings::TokenRequest;
 use crate::service::secrets::OpenError;
 use crate::service::trust_bundles::ToldBy;
 use crate::service::{Service, ServiceError};
-use crate::store::record::{Tombstone, encode};
+use crate::store::record::{TokenPointer, Tombstone, encode};
 use crate::store::{Commit, Txn, Write, key};
 
 /// Our name for the peer, on both sides.
@@ -52,6 +53,7 @@ pub(super) enum Operation {
     BundleOfDialer,
     SweepTombstones,
     SweepTokens,
+    SweepExpired,
     FlushOutbox,
     EstablishNew,
     EstablishAgain,
@@ -65,7 +67,7 @@ pub(super) enum Operation {
 
 use Operation::*;
 
-pub(super) const ALL: [Operation; 25] = [
+pub(super) const ALL: [Operation; 26] = [
     GenerateNew,
     GenerateAgain,
     GenerateWithEnd,
@@ -82,6 +84,7 @@ pub(super) const ALL: [Operation; 25] = [
     BundleOfDialer,
     SweepTombstones,
     SweepTokens,
+    SweepExpired,
     FlushOutbox,
     EstablishNew,
     EstablishAgain,
@@ -106,15 +109,17 @@ impl Operation {
     /// Counts its commits when all goes well.
     pub(super) fn commits(self) -> usize {
         match self {
-            // The record and what came of the exchange; the rows of tokens and the record; more rows than one takes.
-            EstablishNew | EstablishTerminated | FinishDeleteAccepted | SweepTombstones | SweepTokens => 2,
+            // The record and what came of the exchange; the rows of tokens and the record; more rows than one takes; the
+            // token that is waited with and the bystander's.
+            EstablishNew | EstablishTerminated | FinishDeleteAccepted | SweepTombstones | SweepTokens
+            | SweepExpired => 2,
             _ => 1,
         }
     }
 
     /// Says whether what was not done in one call is left for the next.
     pub(super) fn is_done_at_leisure(self) -> bool {
-        matches!(self, SweepTombstones | SweepTokens | FlushOutbox)
+        matches!(self, SweepTombstones | SweepTokens | SweepExpired | FlushOutbox)
     }
 }
 
@@ -161,12 +166,20 @@ impl Act {
                 act.token = Some(acceptor.token(PEER).await.unwrap());
                 stage.acceptor_clock.advance((TOKEN_RETENTION + SignedDuration::from_secs(1)).try_into().unwrap());
             }
+            SweepExpired => {
+                act.token = Some(with_end(acceptor).await.unwrap());
+                let age = TOKEN_RETENTION + SignedDuration::from_secs(61);
+                stage.acceptor_clock.advance(age.try_into().unwrap());
+            }
             _ => act.connect(stage).await,
         }
         let id = act.token.as_ref().map(|token| PeeringId::parse(&token.peer_id).unwrap());
         match operation {
             GenerateForTerminated => drop(acceptor.peer_terminated(id.unwrap(), ToldBy::default()).await.unwrap()),
-            FinishDeleteAccepted => acceptor.delete_peering(PEER, Origin::default()).await.unwrap(),
+            FinishDeleteAccepted => {
+                keep_a_nameless_token(acceptor, id.unwrap()).await;
+                acceptor.delete_peering(PEER, Origin::default()).await.unwrap();
+            }
             FinishDeleteDialed => dialer.delete_peering(PEER, Origin::default()).await.unwrap(),
             EstablishAgain => act.token = Some(acceptor.token(PEER).await.unwrap()),
             EstablishTerminated => {
@@ -205,12 +218,7 @@ impl Act {
             GenerateNew | GenerateAgain | GenerateForTerminated | GenerateAndTrim => {
                 self.token = Some(acceptor.token(PEER).await?);
             }
-            GenerateWithEnd => {
-                let ttl = Some(Duration::from_secs(60));
-                let request = TokenRequest { name: PEER.to_owned(), ttl, ..TokenRequest::default() };
-                let text = acceptor.generate_token(acceptor.check_token_request(request)?, Origin::default()).await?;
-                self.token = Some(UnverifiedToken::decode(&text)?.claims().clone());
-            }
+            GenerateWithEnd => self.token = Some(with_end(acceptor).await?),
             Exchange | ExchangeRepeatable => self.secret = Some(self.exchange(acceptor).await?),
             Promote => {
                 let (token, secret) = (self.token(), self.secret.as_ref().unwrap());
@@ -239,7 +247,7 @@ impl Act {
             BundleOfAcceptor => dialer.import_trust_bundle(self.id.unwrap(), None, &bundle(acceptor)).await?,
             AddressesOfAcceptor => dialer.import_server_addresses(self.id.unwrap(), &[moved()]).await?,
             SweepTombstones => acceptor.sweep_tombstones().await?,
-            SweepTokens => acceptor.sweep_tokens().await?,
+            SweepTokens | SweepExpired => acceptor.sweep_tokens().await?,
             FlushOutbox => {
                 let stop = CancellationToken::new();
                 stop.cancel();
@@ -324,6 +332,12 @@ impl Act {
                 assert_eq!(tokens.records.len(), 1, "{place}");
                 acceptor.redeem(self.token()).await.unwrap_or_else(|error| panic!("{place}: {error}"));
             }
+            SweepExpired => {
+                let tokens = acceptor.store.range(&key::tokens(&self.id.unwrap()), 10, None).await.unwrap();
+                assert_eq!(tokens.records, [], "{place}");
+                let next = acceptor.token(PEER).await.unwrap();
+                acceptor.redeem(&next).await.unwrap_or_else(|error| panic!("{place}: {error}"));
+            }
             EstablishNew | EstablishAgain | EstablishTerminated => {
                 let id = dialed().await.unwrap().local_id;
                 let target = dialer.dial_target(id).await.unwrap().unwrap();
@@ -373,6 +387,27 @@ fn moved() -> ServerAddress {
 }
 
 /// Puts more old tombstones into a store than one commit removes.
+async fn with_end(service: &Service) -> Result<PeeringToken, ServiceError> {
+    let ttl = Some(Duration::from_secs(60));
+    let request = TokenRequest { name: PEER.to_owned(), ttl, ..TokenRequest::default() };
+    let text = service.generate_token(service.check_token_request(request)?, Origin::default()).await?;
+    Ok(UnverifiedToken::decode(&text)?.claims().clone())
+}
+
+/// Keeps a token as the first release left it, which goes with its peering.
+async fn keep_a_nameless_token(service: &Service, peering: PeeringId) {
+    let (token, secret) = (TokenId::from_uuid(Uuid::from_u128(1)), EstablishmentSecret::from_random([1; 16]).hash());
+    let mut life = TokenLife::issue(token, jiff::Timestamp::UNIX_EPOCH, None);
+    life.revoke(jiff::Timestamp::UNIX_EPOCH, RevokeReason::Operator);
+    let (token_key, pointer_key) = (key::token(&peering, &token), key::token_secret(&secret));
+    let issued = IssuedToken { peering, name: None, secret, life, by: None };
+    let issued = encode(&token_key, &issued, Uuid::nil()).unwrap();
+    let pointer = encode(&pointer_key, &TokenPointer { peering, token }, Uuid::nil()).unwrap();
+    let writes = vec![Write::Put(token_key, issued), Write::Put(pointer_key, pointer)];
+    let kept = service.store.commit(Txn { writes, ..Txn::default() }).await.unwrap();
+    assert!(matches!(kept, Commit::Committed(_)));
+}
+
 async fn bury(service: &Service) {
     let tombstone = Tombstone { deleted_at: jiff::Timestamp::UNIX_EPOCH };
     let of = |number| {
