@@ -14,34 +14,34 @@ use crate::world::World;
 /// Most bytes that are read: twice the longest token, which leaves room for line ends and for UTF-16.
 pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 2 * TOKEN_BYTES_MAX as u64;
 
-/// Reads what is in a file, or on standard input for `-`.
+/// Reads what is in a file, or on standard input for `-`: as much as is looked at, and one byte by which more is known.
 ///
 /// # Errors
-/// [`CommandError`] if it cannot be read, is too long, or there are only blanks.
+/// [`CommandError::TokenFile`] if it cannot be read.
 pub(crate) fn read_bytes(path: &Path, world: &mut World<'_>) -> Result<Vec<u8>, CommandError> {
-    let place = name(path);
     let bytes = if path == Path::new("-") {
-        bounded::read(&mut *world.stdin, TOKEN_FILE_BYTES_MAX)
+        bounded::read_one_more(&mut *world.stdin, TOKEN_FILE_BYTES_MAX)
     } else {
-        std::fs::File::open(path).and_then(|file| bounded::read(file, TOKEN_FILE_BYTES_MAX))
+        std::fs::File::open(path).and_then(|file| bounded::read_one_more(file, TOKEN_FILE_BYTES_MAX))
     };
-    match bytes {
-        Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => Err(CommandError::TokenMissing { place }),
-        Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(CommandError::TokenTooLarge { place, bytes_max: TOKEN_FILE_BYTES_MAX }),
-        Err(source) => Err(CommandError::TokenFile { place, source }),
-    }
+    bytes.map_err(|source| CommandError::TokenFile { place: name(path), source })
 }
 
 /// Reads the peering token in a file, or on standard input for `-`, as [`meant`] has it.
 ///
 /// # Errors
-/// Those of [`read_bytes`], and [`CommandError::TokenFile`] for what is no text.
+/// Those of [`read_bytes`], and [`CommandError`] for what is too long, empty or no text.
 pub(crate) fn read(path: &Path, world: &mut World<'_>) -> Result<HiddenText, CommandError> {
-    let bytes = read_bytes(path, world)?;
+    let (bytes, place) = (read_bytes(path, world)?, name(path));
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > TOKEN_FILE_BYTES_MAX) {
+        return Err(CommandError::TokenTooLarge { place, bytes_max: TOKEN_FILE_BYTES_MAX });
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(CommandError::TokenMissing { place });
+    }
     meant(&bytes).or_else(|| String::from_utf8(bytes).ok().map(|text| text.trim().to_owned().into())).ok_or_else(|| {
         let source = io::Error::new(io::ErrorKind::InvalidData, "not valid UTF-8");
-        CommandError::TokenFile { place: name(path), source }
+        CommandError::TokenFile { place, source }
     })
 }
 

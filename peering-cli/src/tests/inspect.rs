@@ -92,6 +92,7 @@ fn each_finding_has_its_text() {
         ("bytes", b"abc\xff".to_vec()),
         ("a word", b"hello".to_vec()),
         ("too long", vec![b'A'; 524_292]),
+        ("longer than what is read", vec![b'A'; 1_048_577]),
         ("cut", full.as_bytes()[..1000].to_vec()),
         ("cut at the beginning", full.as_bytes()[1000..].to_vec()),
         ("damaged", with(|it| it["CA"] = json!(5)).into_bytes()),
@@ -159,12 +160,32 @@ fn each_finding_has_its_text() {
         ("a broken document", b"apiVersion: v1\nkind: Secret\nx: [\n}\n#".to_vec()),
         ("another document", b"apiVersion: v1\nkind: ConfigMap\n".to_vec()),
     ] {
-        // An empty standard input has a message of its own.
         let ran = given(bytes);
         let findings = ran.stdout.split_once("\nFindings:\n").map_or("", |(_, findings)| findings);
         pages.push_str(&format!("# {what}: exit {}\n{findings}{}\n", ran.exit.code(), ran.stderr));
     }
     assert_eq!(pages, include_str!("inspect/findings.txt"));
+}
+
+#[test]
+fn what_is_empty_or_too_long_has_a_report_in_every_format() {
+    for (bytes, code) in [(&b""[..], "empty"), (b" \n", "empty"), (&[b'A'; 1_048_577], "too-long")] {
+        for format in ["pretty", "json", "yaml"] {
+            let ran = peering_with(&["inspect", "-", "-format", format], &[], &mut &bytes[..]);
+            assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::NoToken, "This is no token\n"), "{format}");
+            assert!(ran.stdout.contains(code), "{format}: {}", ran.stdout);
+            let report: Option<Value> = match format {
+                "json" => Some(serde_json::from_str(&ran.stdout).unwrap()),
+                "yaml" => Some(serde_saphyr::from_str(&ran.stdout).unwrap()),
+                _ => None,
+            };
+            assert!(report.is_none_or(|report| report["Findings"][0]["Code"] == code), "{format}: {}", ran.stdout);
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let ran = peering(&["inspect", directory.path().to_str().unwrap(), "-format=json"], &[]);
+    let message = format!("Error reading the peering token from {}: is a directory", directory.path().display());
+    assert_eq!(ran, super::failed(&message));
 }
 
 #[test]
@@ -211,7 +232,6 @@ fn a_token_that_cannot_be_used_says_why_and_fails() {
 fn something_must_be_given_and_only_one_thing() {
     let ran = peering(&["inspect"], &[]);
     assert_eq!(ran.stderr, "Missing the token to inspect: give the token, its file, or - for standard input\n");
-    assert_eq!(given(" \n").stderr, "Error reading the peering token from standard input: there is none\n");
     let ran = peering(&["inspect", "half", "secretpart"], &[]);
     assert_eq!(ran.stderr.lines().next(), Some("too many arguments: put a token that has blanks into quotes"));
     assert!(ran.exit == Exit::Failure && !ran.stderr.contains("secretpart"));

@@ -117,7 +117,7 @@ pub fn inspect(bytes: impl AsRef<[u8]>, now: Timestamp) -> Report {
     let bytes = bytes.as_ref();
     let mut findings = Findings::default();
     if bytes.len() > INSPECT_BYTES_MAX {
-        findings.add(Code::TooLong, format!("there are {} bytes; expected at most {INSPECT_BYTES_MAX}", bytes.len()));
+        findings.add(Code::TooLong, format!("there are more than {INSPECT_BYTES_MAX} bytes"));
         return Draft::unknown().finish(None, findings);
     }
     let pasted = match paste::clean(bytes) {
