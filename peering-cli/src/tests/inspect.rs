@@ -153,6 +153,8 @@ fn each_finding_has_its_text() {
             "a folded token between quotes in a terminal",
             format!("$ token='{}\n{}'\n$", &full[..76], &full[76..]).into_bytes(),
         ),
+        ("two tokens", format!("{full}\n{}\n", text("consul/real.token")).into_bytes()),
+        ("two kinds of tokens", format!("{}\n{full}", text("others/swarm.token")).into_bytes()),
         ("JSON", format!("{{\"PeeringToken\":\"{full}\"}}").into_bytes()),
         ("UTF-16", full.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("invisible characters", format!("\u{feff}{full}\u{200b}").into_bytes()),

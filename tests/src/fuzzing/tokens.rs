@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use peering_core::secret::EstablishmentSecret;
 use peering_core::token::inspect::Contents;
-use peering_core::token::paste::clean;
+use peering_core::token::paste::{clean, clean_peering};
 use peering_core::token::{
     ADDRESSES_MAX, CA_ENTRIES_MAX, PeeringToken, Report, TOKEN_BYTES_MAX, UnverifiedToken, inspect,
 };
@@ -57,6 +57,8 @@ pub fn check(data: &[u8]) {
         let again = clean(pasted.text().as_bytes()).unwrap();
         assert!(pasted.text().len() <= 2 * data.len() + 2, "cleaning adds to a text");
         assert!(again.text().len() <= pasted.text().len() + 2, "cleaning twice adds to a text");
+        let peering = clean_peering(data).unwrap();
+        assert!(peering.text().len() <= 2 * data.len() + 2, "cleaning adds to a text");
     }
     if let Ok(text) = std::str::from_utf8(data) {
         check_text(text);
@@ -78,6 +80,8 @@ fn check_text(text: &str) {
         }
     };
     let claims = token.claims();
+    let meant = clean_peering(text.as_bytes()).unwrap();
+    assert_eq!(UnverifiedToken::decode(meant.text()).as_ref(), Ok(&token), "what is sent is another token");
     // A byte that is no UTF-8 is read as a character of three.
     assert!(bytes(claims) <= 3 * text.len(), "{} bytes were read out of {}", bytes(claims), text.len());
     check_again(claims);

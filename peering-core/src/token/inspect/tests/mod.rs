@@ -183,6 +183,15 @@ fn what_surrounds_a_token_is_told_and_does_no_harm() {
 }
 
 #[test]
+fn different_tokens_in_a_text_are_told() {
+    let token = claims().encode();
+    let other = PeeringToken { peer_id: "5b1c9a0e-2f6d-4b7a-8c3e-000000000000".into(), ..claims() }.encode();
+    assert_eq!(codes_of(format!("{token}\n{token}\n")), ["pasted-after"]);
+    assert_eq!(codes_of(format!("{token}\n{other}\n")), ["several-tokens", "pasted-after"]);
+    assert_eq!(codes_of(format!("{}\n{token}\n", samples::KUBEADM)), ["several-tokens", "pasted-before"]);
+}
+
+#[test]
 fn foreign_text_in_findings_is_quoted() {
     let mut claims = claims();
     claims.server_addresses = vec!["evil\u{1b}[2J\u{202e}".into()];
