@@ -111,6 +111,7 @@ fn each_finding_has_its_text() {
         ),
         ("no names", with(|it| (it["PeerID"], it["ServerName"]) = (json!(""), json!(""))).into_bytes()),
         ("ends soon", with(|it| it["ExpiresAt"] = json!("2030-06-01T00:05:00Z")).into_bytes()),
+        ("an end that is no time", with(|it| it["ExpiresAt"] = json!("soon")).into_bytes()),
         ("plaintext", with(|it| it["CA"] = json!(null)).into_bytes()),
         ("no addresses", with(|it| it["ServerAddresses"] = json!([])).into_bytes()),
         ("too many addresses", with(|it| it["ServerAddresses"] = json!(vec!["h:1"; 65][..].to_vec())).into_bytes()),
@@ -188,6 +189,13 @@ fn what_is_empty_or_too_long_has_a_report_in_every_format() {
     let ran = peering(&["inspect", directory.path().to_str().unwrap(), "-format=json"], &[]);
     let message = format!("Error reading the peering token from {}: is a directory", directory.path().display());
     assert_eq!(ran, super::failed(&message));
+}
+
+#[test]
+fn an_end_that_cannot_be_read_is_not_called_never() {
+    let ran = given(with(|it| it["ExpiresAt"] = json!("soon")));
+    assert_eq!(ran.exit, Exit::Warning);
+    assert!(ran.stdout.contains("\nExpires At:   cannot be read\n"), "{}", ran.stdout);
 }
 
 #[test]

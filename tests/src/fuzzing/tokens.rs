@@ -19,7 +19,7 @@ const TEXT_BYTES_MAX: usize = 2_048;
 const FINDINGS_MAX: usize = 4 * (2 * ADDRESSES_MAX + CA_ENTRIES_MAX) + 8;
 
 /// Keys and pieces of a token.
-pub(super) const WORDS: [&str; 28] = [
+pub(super) const WORDS: [&str; 29] = [
     "{\"CA\":[\"",
     "\"ManualServerAddresses\":[\"",
     "\"ServerAddresses\":[\"h:1\"]",
@@ -33,6 +33,7 @@ pub(super) const WORDS: [&str; 28] = [
     "\"TokenID\":\"",
     "\"Meta\":{\"a\":\"b\"}",
     "\"ExpiresAt\":\"2030-01-02T03:04:05Z\"",
+    "\"ExpiresAt\":\"soon\"",
     "-----BEGIN CERTIFICATE-----\\n",
     "-----END CERTIFICATE-----\\n",
     "null",
@@ -141,7 +142,9 @@ fn check_secret(claims: &PeeringToken, report: &Report) {
     let written = other.encode();
     if written.len() <= TOKEN_BYTES_MAX && claims.expires_at.is_none_or(|at| at.subsec_nanosecond() == 0) {
         let mut report = report.clone();
-        report.findings.retain(|finding| !finding.code.as_str().starts_with("pasted-"));
+        // An end that cannot be read is not written again.
+        let is_kept = |code: &str| !code.starts_with("pasted-") && code != "expires-at";
+        report.findings.retain(|finding| is_kept(finding.code.as_str()));
         assert_eq!(inspect(&written, now()), report, "an inspection depends on the secret");
     }
 }

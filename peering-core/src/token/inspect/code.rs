@@ -132,6 +132,8 @@ codes! {
             "check that the other side is in that network, or have a token made with another address";
         NoCaHash "no-ca-hash", "Nothing in the token says who the server is: whoever answers is believed.",
             "use the full token of the server, K10…, from /var/lib/rancher/k3s/server/token";
+        ExpiresAt "expires-at", "The end of the token cannot be read, so that whoever uses it takes it for endless.",
+            "ask whoever made it when it ends, or have a new one made";
         SeveralTokens "several-tokens", "There are different tokens, of which only one was read.",
             "give only the one that is meant; of peering tokens for one peer the last that was made is good";
     }

@@ -26,7 +26,7 @@ pub struct PeeringContents {
     /// Public name of the token.
     #[serde(rename = "TokenID")]
     pub token_id: Option<String>,
-    /// From when on the acceptor refuses the token; never, if absent.
+    /// From when on the acceptor refuses the token. If absent, never, or there is a finding [`Code::ExpiresAt`].
     pub expires_at: Option<Timestamp>,
     /// Metadata.
     pub meta: BTreeMap<String, String>,
@@ -82,6 +82,11 @@ pub(super) fn look(text: &str, now: Timestamp, findings: &mut Findings) -> Optio
     check_names(claims, findings);
     if let Some(at) = claims.expires_at {
         check_end(at, now, findings);
+    }
+    if token.has_unreadable_end() {
+        let cause = "ExpiresAt is no time: `establish` takes the token as if it had no end, and the acceptor goes by \
+                     the end that it has kept itself";
+        findings.add(Code::ExpiresAt, cause);
     }
     let contents = contents(claims, certificates);
     match token.verify(now) {
