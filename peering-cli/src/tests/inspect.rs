@@ -78,6 +78,14 @@ fn each_kind_has_its_page() {
     }
 }
 
+/// The sample of Elasticsearch with another address.
+fn elasticsearch_at(address: &str) -> String {
+    let json = STANDARD.decode(text("others/elasticsearch.token").trim()).unwrap();
+    let mut fields: Value = serde_json::from_slice(&json).unwrap();
+    fields["adr"] = json!([address]);
+    STANDARD.encode(fields.to_string())
+}
+
 #[test]
 fn each_finding_has_its_text() {
     let pem = text("consul/one-root.json");
@@ -161,6 +169,7 @@ fn each_finding_has_its_text() {
         ("invisible characters", format!("\u{feff}{full}\u{200b}").into_bytes()),
         ("lost padding", text("consul/plaintext.token").trim().trim_end_matches('=').as_bytes().to_vec()),
         ("a broken document", b"apiVersion: v1\nkind: Secret\nx: [\n}\n#".to_vec()),
+        ("an address of Elasticsearch that only a link reaches", elasticsearch_at("169.254.1.1:9200").into_bytes()),
         ("another document", b"apiVersion: v1\nkind: ConfigMap\n".to_vec()),
     ] {
         let ran = given(bytes);

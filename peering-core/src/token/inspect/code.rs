@@ -89,7 +89,7 @@ codes! {
         NoServerName "no-server-name", "There is a CA and no name to check against it.", "generate a new token";
         NoAddresses "no-addresses", "There is no address at all.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        NoDialable "no-dialable-address", "None of the addresses is ever dialed.",
+        NoDialable "no-dialable-address", "None of the addresses can be dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
         TooMany "too-many", "A list has more entries than a token may have.", "have a new token made with fewer of them";
         NoUsableRoot "no-usable-root", "None of the root certificates can be trusted now.",
@@ -122,11 +122,11 @@ codes! {
             "generate a new token at the acceptor";
         AddressLoopback "address-loopback", "An address is reached only by the machine that made the token.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        AddressLinkLocal "address-link-local", "An address is link-local and is never dialed.",
+        AddressLinkLocal "address-link-local", "An address is link-local: only the same link reaches it, and from a peering token it is never dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        AddressUnspecified "address-unspecified", "An address names no machine (a wildcard) and is never dialed.",
+        AddressUnspecified "address-unspecified", "An address names no machine (a wildcard); from a peering token it is never dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        AddressMulticast "address-multicast", "An address is a multicast, broadcast or reserved one and is never dialed.",
+        AddressMulticast "address-multicast", "An address is a multicast, broadcast or reserved one; from a peering token it is never dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
         AddressPrivate "address-private", "An address is reached only within its private network.",
             "check that the other side is in that network, or have a token made with another address";

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::address::{self, Dialer};
 use super::certificate::{self, CertificateReport, Role};
 use super::code::Code;
 use super::finding::Findings;
-use super::{Contents, Draft, Kind, address, check_end};
+use super::{Contents, Draft, Kind, check_end};
 use crate::id::{PeeringId, TokenId};
 use crate::remote::RemoteInfo;
 use crate::token::consul::{PeeringToken, UnverifiedToken};
@@ -120,7 +121,7 @@ fn check_addresses(claims: &PeeringToken, findings: &mut Findings) {
     let PeeringToken { manual_server_addresses: manual, server_addresses: automatic, .. } = claims;
     let [is_manual_dialable, is_automatic_dialable] =
         [("ManualServerAddresses", manual), ("ServerAddresses", automatic)]
-            .map(|(list, addresses)| address::check(list, addresses, findings));
+            .map(|(list, addresses)| address::check(list, addresses, Dialer::Ours, findings));
     let is_dialable = if manual.is_empty() { is_automatic_dialable } else { is_manual_dialable };
     let has_addresses = !manual.is_empty() || !automatic.is_empty();
     if has_addresses && !is_dialable {

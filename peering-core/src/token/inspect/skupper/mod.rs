@@ -17,10 +17,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::document::{Document, Secret};
+use super::address::{self, Dialer};
 use super::certificate::{self, CertificateReport, Role};
 use super::code::Code;
 use super::finding::Findings;
-use super::{Contents, Draft, Kind, address, check_end};
+use super::{Contents, Draft, Kind, check_end};
 use crate::foreign::quoted;
 use crate::token::verify::ADDRESSES_MAX;
 
@@ -188,7 +189,7 @@ impl Sight<'_> {
         let authority = rest.split('/').next().unwrap_or_default();
         let has_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
         let authority = if has_port { authority.to_owned() } else { format!("{authority}:443") };
-        if !address::check("the URL", &[authority], self.findings) {
+        if !address::check("the URL", &[authority], Dialer::Another, self.findings) {
             self.findings.add(Code::NoDialable, "the URL leads nowhere");
         }
     }
@@ -207,7 +208,7 @@ impl Sight<'_> {
         } else if pairs.len() > ADDRESSES_MAX {
             let cause = format!("there are {} hosts; expected at most {ADDRESSES_MAX}", pairs.len());
             self.findings.add(Code::TooMany, cause);
-        } else if !address::check("the token", &addresses, self.findings) {
+        } else if !address::check("the token", &addresses, Dialer::Another, self.findings) {
             self.findings.add(Code::NoDialable, "it has no address that anybody could reach");
         }
         self.contents.addresses = addresses;

@@ -115,7 +115,8 @@ fn defects_of_skupper_tokens_are_found() {
     );
     let link = samples::SKUPPER_LINK;
     assert_eq!(changed(link, "kind: Secret", "kind: Other"), ["no-secret", "life-unknown", "other-kind"]);
-    assert_eq!(changed(link, "203.0.113.2", "169.254.1.1")[0], "no-dialable-address");
+    assert_eq!(changed(link, "203.0.113.2", "169.254.1.1")[..2], ["address-link-local", "address-link-local"]);
+    assert_eq!(changed(link, "203.0.113.2", "224.0.0.1")[0], "no-dialable-address");
     assert_eq!(changed(link, "host:", "h:")[..2], ["no-dialable-address", "address-unspecified"]);
     assert_eq!(changed(link, "port:", "p:")[..2], ["address-no-port", "no-dialable-address"]);
     assert_eq!(changed(link, "  tlsCredentials: link-west\n", "")[0], "cut");
@@ -161,6 +162,13 @@ fn a_wrong_part_is_named() {
     );
     let local = format!(r#"{{"ver":"8","adr":["[::1]:9200"],"fgr":"{hash}","key":"a:b"}}"#);
     assert_eq!(enrollment(&local), ["address-loopback", "life-unknown", "other-kind"]);
+    let near = local.replace("[::1]", "[fe80::1]");
+    assert_eq!(enrollment(&near), ["address-link-local", "life-unknown", "other-kind"], "our own rules are not theirs");
+    let report = inspect(crate::gojson::base64::encode(near.as_bytes()), at(NOW));
+    assert!(
+        report.findings[0].cause.ends_with("which is link-local and is reached only from the same link"),
+        "{report:?}"
+    );
 }
 
 #[test]
