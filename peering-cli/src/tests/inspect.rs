@@ -169,6 +169,12 @@ fn each_finding_has_its_text() {
         ("invisible characters", format!("\u{feff}{full}\u{200b}").into_bytes()),
         ("lost padding", text("consul/plaintext.token").trim().trim_end_matches('=').as_bytes().to_vec()),
         ("a broken document", b"apiVersion: v1\nkind: Secret\nx: [\n}\n#".to_vec()),
+        ("a claim of Skupper over http", text("others/skupper-claim.yaml").replace("https://", "http://").into_bytes()),
+        (
+            "a claim of Skupper without a CA",
+            text("others/skupper-claim.yaml").replace("ca.crt", "ca.cert").into_bytes(),
+        ),
+        ("two links of Skupper", text("others/skupper-link.yaml").repeat(2).into_bytes()),
         ("an address of Elasticsearch that only a link reaches", elasticsearch_at("169.254.1.1:9200").into_bytes()),
         ("another document", b"apiVersion: v1\nkind: ConfigMap\n".to_vec()),
     ] {

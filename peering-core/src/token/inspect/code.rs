@@ -134,6 +134,10 @@ codes! {
             "use the full token of the server, K10…, from /var/lib/rancher/k3s/server/token";
         ExpiresAt "expires-at", "The end of the token cannot be read, so that whoever uses it takes it for endless.",
             "ask whoever made it when it ends, or have a new one made";
+        SystemRoots "system-roots", "There is no CA: the server is checked against the roots of the system.",
+            "see that the server has a certificate that every system trusts, or have a new token made";
+        UrlPlaintext "url-plaintext", "The URL where the token is exchanged is not one of https.",
+            "have a new token made with a URL of https";
         SeveralTokens "several-tokens", "There are different tokens, of which only one was read.",
             "give only the one that is meant; of peering tokens for one peer the last that was made is good";
     }

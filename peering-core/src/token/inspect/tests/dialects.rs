@@ -102,12 +102,17 @@ fn defects_of_skupper_tokens_are_found() {
     assert_eq!(changed(claim, "2030-06-01T00:15:00Z", "soon"), ["part-malformed", "other-kind"]);
     assert_eq!(changed(claim, "password: aH", "passwort: a2"), ["no-secret", "other-kind"]);
     assert_eq!(changed(claim, "  name: 3756", "  nom: 3756"), ["cut", "other-kind"]);
-    assert_eq!(changed(claim, "ca.crt", "ca.cert"), ["no-usable-root", "other-kind"]);
+    assert_eq!(changed(claim, "ca.crt: LS0t", "ca.crt: LS0t!"), ["no-usable-root", "other-kind"]);
+    assert_eq!(changed(claim, "ca.crt", "ca.cert"), ["system-roots", "other-kind"], "as Skupper 1 takes it");
     assert_eq!(
         changed(claim, "https://claims-east.example.net", "https://127.0.0.1"),
         ["address-loopback", "other-kind"]
     );
-    assert_eq!(changed(claim, "https://", "http://"), ["address-malformed", "other-kind"]);
+    assert_eq!(changed(claim, "https://", "http://"), ["url-plaintext", "other-kind"], "as Skupper 1 takes it");
+    assert_eq!(changed(claim, "https://", "ftp://"), ["address-malformed", "other-kind"]);
+    let token = samples::SKUPPER_ACCESS_TOKEN;
+    assert_eq!(changed(token, "https://", "http://"), ["address-malformed", "life-unknown", "other-kind"]);
+    assert_eq!(changed(token, "  ca: ", "  cat: "), ["no-usable-root", "life-unknown", "other-kind"]);
     assert_eq!(
         changed(claim, "  labels:\n    skupper.io/type: token-claim\n", ""),
         ["other-kind"],
@@ -123,6 +128,31 @@ fn defects_of_skupper_tokens_are_found() {
     let leaf = crate::gojson::base64::encode(fixtures::LEAF.as_bytes());
     let root = crate::gojson::base64::encode(fixtures::RSA_2048.as_bytes());
     assert_eq!(changed(link, &root, &leaf)[..2], ["no-usable-root", "certificate-not-ca"]);
+}
+
+#[test]
+fn a_link_is_read_with_the_secret_that_it_names() {
+    let link = samples::SKUPPER_LINK;
+    let stranger = "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: stranger\ndata: {}\n";
+    assert_eq!(codes_of(format!("{stranger}{link}")), ["life-unknown", "other-kind"]);
+    assert_eq!(codes_of(format!("{link}\n{stranger}")), ["life-unknown", "other-kind"]);
+    let other = link.replace("tlsCredentials: link-west", "tlsCredentials: link-east");
+    let report = inspect(&other, at(NOW));
+    assert_eq!(
+        report.findings[0].cause,
+        r#"the Secret "link-east" with the certificate and key of the link is missing"#
+    );
+}
+
+#[test]
+fn more_than_one_token_of_skupper_is_told() {
+    let expected = ["several-tokens", "life-unknown", "other-kind"];
+    assert_eq!(codes_of(samples::SKUPPER_LINK.repeat(2)), expected);
+    assert_eq!(codes_of(format!("{}\n{}", samples::SKUPPER_ACCESS_TOKEN, samples::SKUPPER_LINK)), expected);
+    assert_eq!(
+        codes_of(format!("{}\n---\n{}", samples::SKUPPER_CLAIM, samples::SKUPPER_CONNECTION)),
+        ["several-tokens", "other-kind"]
+    );
 }
 
 #[test]
