@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use peering_core::token::inspect::Code;
 use serde_json::{Value, json};
 
 use super::{Ran, peering, peering_with};
@@ -78,6 +79,17 @@ fn each_kind_has_its_page() {
     }
 }
 
+/// A root that is valid from one day to another: years, months and days.
+fn root(from: (i32, u8, u8), to: (i32, u8, u8)) -> String {
+    let [from, to] = [from, to].map(|(year, month, day)| rcgen::date_time_ymd(year, month, day));
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "root of a test");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    (params.not_before, params.not_after) = (from, to);
+    params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+}
+
 /// The sample of Elasticsearch with another address.
 fn elasticsearch_at(address: &str) -> String {
     let json = STANDARD.decode(text("others/elasticsearch.token").trim()).unwrap();
@@ -118,6 +130,7 @@ fn each_finding_has_its_text() {
             .into_bytes(),
         ),
         ("no names", with(|it| (it["PeerID"], it["ServerName"]) = (json!(""), json!(""))).into_bytes()),
+        ("no id", with(|it| it["PeerID"] = json!("")).into_bytes()),
         ("ends soon", with(|it| it["ExpiresAt"] = json!("2030-06-01T00:05:00Z")).into_bytes()),
         ("an end that is no time", with(|it| it["ExpiresAt"] = json!("soon")).into_bytes()),
         ("plaintext", with(|it| it["CA"] = json!(null)).into_bytes()),
@@ -152,6 +165,15 @@ fn each_finding_has_its_text() {
             })
             .into_bytes(),
         ),
+        (
+            "dates of certificates",
+            with(|it| {
+                let dates =
+                    [((2020, 1, 1), (2030, 5, 31)), ((2030, 6, 2), (2040, 1, 1)), ((2020, 1, 1), (2030, 6, 30))];
+                it["CA"] = json!(dates.map(|(from, to)| root(from, to)));
+            })
+            .into_bytes(),
+        ),
         ("no usable root", with(|it| it["CA"] = json!([certificate("leaf")])).into_bytes()),
         (
             "another trust domain",
@@ -182,7 +204,18 @@ fn each_finding_has_its_text() {
         let findings = ran.stdout.split_once("\nFindings:\n").map_or("", |(_, findings)| findings);
         pages.push_str(&format!("# {what}: exit {}\n{findings}{}\n", ran.exit.code(), ran.stderr));
     }
-    assert_eq!(pages, include_str!("inspect/findings.txt"));
+    let findings = include_str!("inspect/findings.txt");
+    assert_eq!(pages, findings);
+    let shown = [
+        findings,
+        include_str!("inspect/k3s-short.txt"),
+        include_str!("inspect/kubeadm.txt"),
+        include_str!("inspect/swarm.txt"),
+    ]
+    .concat();
+    let missing: Vec<&str> =
+        Code::ALL.iter().map(|code| code.as_str()).filter(|code| !shown.contains(&format!(" ({code})\n"))).collect();
+    assert_eq!(missing, [""; 0], "findings that no page shows");
 }
 
 #[test]

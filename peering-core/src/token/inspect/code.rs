@@ -93,7 +93,7 @@ codes! {
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
         TooMany "too-many", "A list has more entries than a token may have.", "have a new token made with fewer of them";
         NoUsableRoot "no-usable-root", "None of the root certificates can be trusted now.",
-            "compare the clocks of both sides, then have a new token made";
+            "have a new token made; if its root should be good, compare the clocks of both sides";
         CertificateUnreadable "certificate-unreadable", "A certificate cannot be read.",
             "copy the token again, or have a new one made";
         AddressScheme "address-scheme", "An address is a URL.", "have a new token made with host:port, without a scheme";
@@ -117,7 +117,7 @@ codes! {
         CertificateWeakKey "certificate-weak-key", "A root's key is too weak, or of a kind not known to be strong.",
             "have the CA make a root with RSA of 2048 bits, EC P-256, P-384 or P-521, or Ed25519";
         CertificateExtra "certificate-extra", "An entry has more than one certificate; only the first is looked at.",
-            "put each root into an entry of its own";
+            "in a peering token, put each root into an entry of its own; elsewhere nothing";
         TrustDomain "trust-domain", "Server name and CA are of different trust domains: the TLS handshake may fail.",
             "generate a new token at the acceptor";
         AddressLoopback "address-loopback", "An address is reached only by the machine that made the token.",

@@ -128,6 +128,13 @@ fn defects_of_skupper_tokens_are_found() {
     let leaf = crate::gojson::base64::encode(fixtures::LEAF.as_bytes());
     let root = crate::gojson::base64::encode(fixtures::RSA_2048.as_bytes());
     assert_eq!(changed(link, &root, &leaf)[..2], ["no-usable-root", "certificate-not-ca"]);
+    let two = crate::gojson::base64::encode(fixtures::RSA_2048.repeat(2).as_bytes());
+    assert_eq!(changed(link, &root, &two)[0], "certificate-extra");
+    let start = link.find("tls.crt: ").unwrap() + "tls.crt: ".len();
+    let own = link[start..].lines().next().unwrap();
+    let pem = String::from_utf8(crate::gojson::base64::decode(own).unwrap().to_vec()).unwrap();
+    let chain = crate::gojson::base64::encode([&pem, fixtures::RSA_2048].concat().as_bytes());
+    assert_eq!(changed(link, own, &chain), ["life-unknown", "other-kind"], "a chain of its own");
 }
 
 #[test]
