@@ -4,14 +4,23 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+/// Reads everything, or one byte more than `bytes_max` if there is more.
+///
+/// # Errors
+/// Whatever the reader fails with.
+pub(crate) fn read_one_more(reader: impl Read, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads everything, or nothing if there are more than `bytes_max` bytes.
 ///
 /// # Errors
 /// Whatever the reader fails with.
 pub(crate) fn read(reader: impl Read, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let length = reader.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(u64::try_from(length).is_ok_and(|length| length <= bytes_max).then_some(bytes))
+    let bytes = read_one_more(reader, bytes_max)?;
+    Ok(u64::try_from(bytes.len()).is_ok_and(|length| length <= bytes_max).then_some(bytes))
 }
 
 /// Reads a text, or nothing if it is longer than `bytes_max` bytes.

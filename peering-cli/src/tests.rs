@@ -12,6 +12,7 @@ mod issued;
 mod keyring;
 mod man;
 mod mock;
+mod pasting;
 mod redirects;
 mod tls;
 mod transport;

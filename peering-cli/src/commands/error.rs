@@ -91,6 +91,12 @@ pub(crate) enum CommandError {
         /// The file, or standard input.
         place: String,
     },
+    /// There are different peering tokens, and which one is meant cannot be told.
+    #[error("Error reading the peering token from {}: there are several, give only the one that is meant", line(place))]
+    SeveralTokens {
+        /// The file, standard input, or the flag.
+        place: String,
+    },
     /// The server did not establish the peering.
     #[error("Error establishing peering for {}: {source}", line(name))]
     Establish {

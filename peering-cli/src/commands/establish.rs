@@ -118,7 +118,9 @@ fn peering_token(
     let flag = flag.filter(|token| !token.expose().is_empty());
     match (flag, file.filter(|path| !path.as_os_str().is_empty())) {
         (Some(_), Some(_)) => Err(CommandError::TwoTokens),
-        (Some(token), None) => Ok(token_source::meant(token.expose().as_bytes()).unwrap_or(token)),
+        (Some(token), None) => {
+            Ok(token_source::meant(token.expose().as_bytes(), "-peering-token", world)?.unwrap_or(token))
+        }
         (None, Some(path)) => token_source::read(&path, world),
         (None, None) => Err(CommandError::MissingFlag("peering-token")),
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use peering_core::token::paste::clean;
+use peering_core::token::paste::{Mended, clean_peering};
 use peering_core::token::{TOKEN_BYTES_MAX, UnverifiedToken};
 
 use crate::args::hidden::HiddenText;
@@ -14,42 +14,57 @@ use crate::world::World;
 /// Most bytes that are read: twice the longest token, which leaves room for line ends and for UTF-16.
 pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 2 * TOKEN_BYTES_MAX as u64;
 
-/// Reads what is in a file, or on standard input for `-`.
+/// Reads what is in a file, or on standard input for `-`: as much as is looked at, and one byte by which more is known.
 ///
 /// # Errors
-/// [`CommandError`] if it cannot be read, is too long, or there are only blanks.
+/// [`CommandError::TokenFile`] if it cannot be read.
 pub(crate) fn read_bytes(path: &Path, world: &mut World<'_>) -> Result<Vec<u8>, CommandError> {
-    let place = name(path);
     let bytes = if path == Path::new("-") {
-        bounded::read(&mut *world.stdin, TOKEN_FILE_BYTES_MAX)
+        bounded::read_one_more(&mut *world.stdin, TOKEN_FILE_BYTES_MAX)
     } else {
-        std::fs::File::open(path).and_then(|file| bounded::read(file, TOKEN_FILE_BYTES_MAX))
+        std::fs::File::open(path).and_then(|file| bounded::read_one_more(file, TOKEN_FILE_BYTES_MAX))
     };
-    match bytes {
-        Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => Err(CommandError::TokenMissing { place }),
-        Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(CommandError::TokenTooLarge { place, bytes_max: TOKEN_FILE_BYTES_MAX }),
-        Err(source) => Err(CommandError::TokenFile { place, source }),
-    }
+    bytes.map_err(|source| CommandError::TokenFile { place: name(path), source })
 }
 
 /// Reads the peering token in a file, or on standard input for `-`, as [`meant`] has it.
 ///
 /// # Errors
-/// Those of [`read_bytes`], and [`CommandError::TokenFile`] for what is no text.
+/// Those of [`read_bytes`] and [`meant`], and [`CommandError`] for what is too long, empty or no text.
 pub(crate) fn read(path: &Path, world: &mut World<'_>) -> Result<HiddenText, CommandError> {
-    let bytes = read_bytes(path, world)?;
-    meant(&bytes).or_else(|| String::from_utf8(bytes).ok().map(|text| text.trim().to_owned().into())).ok_or_else(|| {
-        let source = io::Error::new(io::ErrorKind::InvalidData, "not valid UTF-8");
-        CommandError::TokenFile { place: name(path), source }
-    })
+    let (bytes, place) = (read_bytes(path, world)?, name(path));
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > TOKEN_FILE_BYTES_MAX) {
+        return Err(CommandError::TokenTooLarge { place, bytes_max: TOKEN_FILE_BYTES_MAX });
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(CommandError::TokenMissing { place });
+    }
+    let token = meant(&bytes, &place, world)?;
+    Ok(token.unwrap_or_else(|| String::from_utf8_lossy(&bytes).trim().to_owned().into()))
 }
 
-/// Returns the peering token in a text, without what was pasted around it; nothing if that leaves no peering token. What
-/// is wrong with a text is for the server to say.
-pub(crate) fn meant(bytes: &[u8]) -> Option<HiddenText> {
-    let pasted = clean(bytes).ok()?;
-    UnverifiedToken::decode(pasted.text()).ok().map(|_| pasted.text().to_owned().into())
+/// Returns the peering token in a text without what was pasted around it, and tells that on standard error; nothing if
+/// that leaves no peering token and the text can be sent as it was given. What is wrong with it is for the server to say.
+///
+/// # Errors
+/// [`CommandError::SeveralTokens`] if there are different peering tokens, [`CommandError::TokenFile`] for what is no text.
+pub(crate) fn meant(bytes: &[u8], place: &str, world: &mut World<'_>) -> Result<Option<HiddenText>, CommandError> {
+    let pasted = clean_peering(bytes).map_err(|error| CommandError::TokenFile {
+        place: place.to_owned(),
+        source: io::Error::new(io::ErrorKind::InvalidData, error),
+    })?;
+    let mended = pasted.mended();
+    if mended.contains(&Mended::Several) {
+        return Err(CommandError::SeveralTokens { place: place.to_owned() });
+    }
+    if UnverifiedToken::decode(pasted.text()).is_err() && !mended.contains(&Mended::Utf16) {
+        return Ok(None);
+    }
+    if !mended.is_empty() {
+        let told: Vec<String> = mended.iter().map(Mended::to_string).collect();
+        world.output.message(&format!("Note: {}", told.join("; ")));
+    }
+    Ok(Some(pasted.text().to_owned().into()))
 }
 
 fn name(path: &Path) -> String {

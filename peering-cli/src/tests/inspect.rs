@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use peering_core::token::inspect::Code;
 use serde_json::{Value, json};
 
 use super::{Ran, peering, peering_with};
@@ -78,6 +79,25 @@ fn each_kind_has_its_page() {
     }
 }
 
+/// A root that is valid from one day to another: years, months and days.
+fn root(from: (i32, u8, u8), to: (i32, u8, u8)) -> String {
+    let [from, to] = [from, to].map(|(year, month, day)| rcgen::date_time_ymd(year, month, day));
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "root of a test");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    (params.not_before, params.not_after) = (from, to);
+    params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+}
+
+/// The sample of Elasticsearch with another address.
+fn elasticsearch_at(address: &str) -> String {
+    let json = STANDARD.decode(text("others/elasticsearch.token").trim()).unwrap();
+    let mut fields: Value = serde_json::from_slice(&json).unwrap();
+    fields["adr"] = json!([address]);
+    STANDARD.encode(fields.to_string())
+}
+
 #[test]
 fn each_finding_has_its_text() {
     let pem = text("consul/one-root.json");
@@ -92,6 +112,7 @@ fn each_finding_has_its_text() {
         ("bytes", b"abc\xff".to_vec()),
         ("a word", b"hello".to_vec()),
         ("too long", vec![b'A'; 524_292]),
+        ("longer than what is read", vec![b'A'; 1_048_577]),
         ("cut", full.as_bytes()[..1000].to_vec()),
         ("cut at the beginning", full.as_bytes()[1000..].to_vec()),
         ("damaged", with(|it| it["CA"] = json!(5)).into_bytes()),
@@ -109,7 +130,9 @@ fn each_finding_has_its_text() {
             .into_bytes(),
         ),
         ("no names", with(|it| (it["PeerID"], it["ServerName"]) = (json!(""), json!(""))).into_bytes()),
+        ("no id", with(|it| it["PeerID"] = json!("")).into_bytes()),
         ("ends soon", with(|it| it["ExpiresAt"] = json!("2030-06-01T00:05:00Z")).into_bytes()),
+        ("an end that is no time", with(|it| it["ExpiresAt"] = json!("soon")).into_bytes()),
         ("plaintext", with(|it| it["CA"] = json!(null)).into_bytes()),
         ("no addresses", with(|it| it["ServerAddresses"] = json!([])).into_bytes()),
         ("too many addresses", with(|it| it["ServerAddresses"] = json!(vec!["h:1"; 65][..].to_vec())).into_bytes()),
@@ -142,6 +165,15 @@ fn each_finding_has_its_text() {
             })
             .into_bytes(),
         ),
+        (
+            "dates of certificates",
+            with(|it| {
+                let dates =
+                    [((2020, 1, 1), (2030, 5, 31)), ((2030, 6, 2), (2040, 1, 1)), ((2020, 1, 1), (2030, 6, 30))];
+                it["CA"] = json!(dates.map(|(from, to)| root(from, to)));
+            })
+            .into_bytes(),
+        ),
         ("no usable root", with(|it| it["CA"] = json!([certificate("leaf")])).into_bytes()),
         (
             "another trust domain",
@@ -152,19 +184,66 @@ fn each_finding_has_its_text() {
             "a folded token between quotes in a terminal",
             format!("$ token='{}\n{}'\n$", &full[..76], &full[76..]).into_bytes(),
         ),
+        ("two tokens", format!("{full}\n{}\n", text("consul/real.token")).into_bytes()),
+        ("two kinds of tokens", format!("{}\n{full}", text("others/swarm.token")).into_bytes()),
         ("JSON", format!("{{\"PeeringToken\":\"{full}\"}}").into_bytes()),
         ("UTF-16", full.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("invisible characters", format!("\u{feff}{full}\u{200b}").into_bytes()),
         ("lost padding", text("consul/plaintext.token").trim().trim_end_matches('=').as_bytes().to_vec()),
         ("a broken document", b"apiVersion: v1\nkind: Secret\nx: [\n}\n#".to_vec()),
+        ("a claim of Skupper over http", text("others/skupper-claim.yaml").replace("https://", "http://").into_bytes()),
+        (
+            "a claim of Skupper without a CA",
+            text("others/skupper-claim.yaml").replace("ca.crt", "ca.cert").into_bytes(),
+        ),
+        ("two links of Skupper", text("others/skupper-link.yaml").repeat(2).into_bytes()),
+        ("an address of Elasticsearch that only a link reaches", elasticsearch_at("169.254.1.1:9200").into_bytes()),
         ("another document", b"apiVersion: v1\nkind: ConfigMap\n".to_vec()),
     ] {
-        // An empty standard input has a message of its own.
         let ran = given(bytes);
         let findings = ran.stdout.split_once("\nFindings:\n").map_or("", |(_, findings)| findings);
         pages.push_str(&format!("# {what}: exit {}\n{findings}{}\n", ran.exit.code(), ran.stderr));
     }
-    assert_eq!(pages, include_str!("inspect/findings.txt"));
+    let findings = include_str!("inspect/findings.txt");
+    assert_eq!(pages, findings);
+    let shown = [
+        findings,
+        include_str!("inspect/k3s-short.txt"),
+        include_str!("inspect/kubeadm.txt"),
+        include_str!("inspect/swarm.txt"),
+    ]
+    .concat();
+    let missing: Vec<&str> =
+        Code::ALL.iter().map(|code| code.as_str()).filter(|code| !shown.contains(&format!(" ({code})\n"))).collect();
+    assert_eq!(missing, [""; 0], "findings that no page shows");
+}
+
+#[test]
+fn what_is_empty_or_too_long_has_a_report_in_every_format() {
+    for (bytes, code) in [(&b""[..], "empty"), (b" \n", "empty"), (&[b'A'; 1_048_577], "too-long")] {
+        for format in ["pretty", "json", "yaml"] {
+            let ran = peering_with(&["inspect", "-", "-format", format], &[], &mut &bytes[..]);
+            assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::NoToken, "This is no token\n"), "{format}");
+            assert!(ran.stdout.contains(code), "{format}: {}", ran.stdout);
+            let report: Option<Value> = match format {
+                "json" => Some(serde_json::from_str(&ran.stdout).unwrap()),
+                "yaml" => Some(serde_saphyr::from_str(&ran.stdout).unwrap()),
+                _ => None,
+            };
+            assert!(report.is_none_or(|report| report["Findings"][0]["Code"] == code), "{format}: {}", ran.stdout);
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let ran = peering(&["inspect", directory.path().to_str().unwrap(), "-format=json"], &[]);
+    let message = format!("Error reading the peering token from {}: is a directory", directory.path().display());
+    assert_eq!(ran, super::failed(&message));
+}
+
+#[test]
+fn an_end_that_cannot_be_read_is_not_called_never() {
+    let ran = given(with(|it| it["ExpiresAt"] = json!("soon")));
+    assert_eq!(ran.exit, Exit::Warning);
+    assert!(ran.stdout.contains("\nExpires At:   cannot be read\n"), "{}", ran.stdout);
 }
 
 #[test]
@@ -211,7 +290,6 @@ fn a_token_that_cannot_be_used_says_why_and_fails() {
 fn something_must_be_given_and_only_one_thing() {
     let ran = peering(&["inspect"], &[]);
     assert_eq!(ran.stderr, "Missing the token to inspect: give the token, its file, or - for standard input\n");
-    assert_eq!(given(" \n").stderr, "Error reading the peering token from standard input: there is none\n");
     let ran = peering(&["inspect", "half", "secretpart"], &[]);
     assert_eq!(ran.stderr.lines().next(), Some("too many arguments: put a token that has blanks into quotes"));
     assert!(ran.exit == Exit::Failure && !ran.stderr.contains("secretpart"));

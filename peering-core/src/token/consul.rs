@@ -83,7 +83,10 @@ impl PeeringToken {
 /// assert_eq!(refused.to_string(), "failed to decode token: illegal base64 data at input byte 4");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnverifiedToken(PeeringToken);
+pub struct UnverifiedToken {
+    claims: PeeringToken,
+    has_unreadable_end: bool,
+}
 
 impl UnverifiedToken {
     /// Reads a token as Consul does: line breaks anywhere, keys in any case, unknown keys ignored.
@@ -101,17 +104,24 @@ impl UnverifiedToken {
         }
         let json = base64::decode(text).map_err(|offset| DecodeError::Base64 { offset })?;
         let read: Read = gojson::unmarshal(&json)?;
-        Ok(Self(read.into()))
+        let has_unreadable_end = read.has_unreadable_end();
+        Ok(Self { claims: read.into(), has_unreadable_end })
     }
 
     /// Returns what the token says.
     #[must_use]
     pub const fn claims(&self) -> &PeeringToken {
-        &self.0
+        &self.claims
+    }
+
+    /// Says whether there is an `ExpiresAt` that is no time, which counts as absent.
+    #[must_use]
+    pub const fn has_unreadable_end(&self) -> bool {
+        self.has_unreadable_end
     }
 
     pub(super) fn into_claims(self) -> PeeringToken {
-        self.0
+        self.claims
     }
 }
 
@@ -120,12 +130,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::gojson::vectors::{Vector, read};
+    use crate::gojson::vectors::{self, Vector};
     use crate::remote::Locality;
     use crate::token::samples::{self, Sample};
 
+    fn read(json: &[u8]) -> Result<UnverifiedToken, DecodeError> {
+        UnverifiedToken::decode(&base64::encode(json))
+    }
+
     fn decoded(json: &[u8]) -> Result<PeeringToken, DecodeError> {
-        UnverifiedToken::decode(&base64::encode(json)).map(UnverifiedToken::into_claims)
+        read(json).map(UnverifiedToken::into_claims)
     }
 
     #[test]
@@ -139,7 +153,8 @@ mod tests {
 
     #[test]
     fn every_verdict_and_value_is_gos() {
-        for Vector { input, error, value } in read(include_str!("../../../tests/data/gojson/unmarshal.jsonl")) {
+        for Vector { input, error, value } in vectors::read(include_str!("../../../tests/data/gojson/unmarshal.jsonl"))
+        {
             let shown = String::from_utf8_lossy(&input);
             match (decoded(&input), error) {
                 (Ok(mut token), None) => {
@@ -179,6 +194,24 @@ mod tests {
         let token = decoded(br#"{"Meta":{"a":"1","b":2,"c":null},"ExpiresAt":"soon","TOKENID":"t"}"#).unwrap();
         assert_eq!(token.meta, BTreeMap::from([("a".into(), "1".into())]));
         assert_eq!((token.expires_at, token.token_id), (None, Some("t".into())));
+    }
+
+    #[test]
+    fn an_end_that_is_no_time_is_known_as_such() {
+        for (end, is_unreadable) in [
+            ("\"2030-01-02T03:04:05Z\"", false),
+            ("null", false),
+            ("\"soon\"", true),
+            ("\"\"", true),
+            ("5", true),
+            ("[]", true),
+            ("true", true),
+        ] {
+            let token = read(format!(r#"{{"ExpiresAt":{end}}}"#).as_bytes()).unwrap();
+            assert_eq!(token.has_unreadable_end(), is_unreadable, "{end}");
+            assert!(!is_unreadable || token.claims().expires_at.is_none(), "{end}");
+        }
+        assert!(!read(b"{}").unwrap().has_unreadable_end());
     }
 
     #[test]
@@ -265,7 +298,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(text: String, json: Vec<u8>) {
             let _ = UnverifiedToken::decode(&text);
-            let _ = decoded(&json).map(|token| UnverifiedToken(token).verify(Timestamp::UNIX_EPOCH));
+            let _ = read(&json).map(|token| token.verify(Timestamp::UNIX_EPOCH));
         }
 
         #[test]
@@ -273,7 +306,7 @@ mod tests {
             let mut json = samples::ONE_ROOT.json.as_bytes().to_vec();
             let at = at.index(json.len());
             json[at] = byte;
-            let _ = decoded(&json).map(|token| UnverifiedToken(token).verify(Timestamp::UNIX_EPOCH));
+            let _ = read(&json).map(|token| token.verify(Timestamp::UNIX_EPOCH));
         }
     }
 }

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use self::find::Found;
 pub(super) use self::find::decode;
+use self::find::{Found, Wanted};
 use super::consul::UnverifiedToken;
 use crate::foreign::may_deceive;
 use crate::wiped::WipedText;
@@ -47,6 +47,24 @@ pub enum Mended {
     Json,
     /// So many `=` at its end were put back.
     Padding(usize),
+    /// There is another token in what was left out, and which is meant cannot be told.
+    Several,
+}
+
+impl fmt::Display for Mended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Utf16 => f.write_str("the text was UTF-16"),
+            Self::Invisible(count) => write!(f, "invisible characters were taken out: {count}"),
+            Self::Blanks(count) => write!(f, "line breaks and blanks within the token were taken out: {count}"),
+            Self::Quotes => f.write_str("quotes around the token were taken off"),
+            Self::Before(count) => write!(f, "characters before the token were left out: {count}"),
+            Self::After(count) => write!(f, "characters after the token were left out: {count}"),
+            Self::Json => f.write_str("the token was taken out of a JSON object"),
+            Self::Padding(count) => write!(f, "= signs at the end were put back: {count}"),
+            Self::Several => f.write_str("there are different tokens, and only one of them was read"),
+        }
+    }
 }
 
 /// Says that bytes are no text.
@@ -91,6 +109,34 @@ impl fmt::Debug for Pasted {
 /// assert_eq!(pasted.mended(), [Mended::Before(8), Mended::Quotes]);
 /// ```
 pub fn clean(bytes: &[u8]) -> Result<Pasted, NotText> {
+    let (text, mended) = seen(bytes)?;
+    let whole = text.trim();
+    if is_document(whole) {
+        return Ok(Pasted { text: Zeroizing::new(whole.to_owned()), mended });
+    }
+    Ok(meant(whole, Wanted::Any, mended))
+}
+
+/// Takes off what surrounds a peering token; tokens of other programs count as such surroundings.
+///
+/// # Errors
+/// Those of [`clean`].
+///
+/// # Examples
+/// ```
+/// use peering_core::token::paste::{Mended, clean_peering};
+///
+/// let pasted = clean_peering(b"abcdef.0123456789abcdef and eyJQZWVySUQiOiJwIn0=").unwrap();
+/// assert_eq!(pasted.text(), "eyJQZWVySUQiOiJwIn0=");
+/// assert_eq!(pasted.mended(), [Mended::Before(27)]);
+/// ```
+pub fn clean_peering(bytes: &[u8]) -> Result<Pasted, NotText> {
+    let (text, mended) = seen(bytes)?;
+    Ok(meant(text.trim(), Wanted::Peering, mended))
+}
+
+/// Reads bytes as the characters that people see.
+fn seen(bytes: &[u8]) -> Result<(Zeroizing<String>, Vec<Mended>), NotText> {
     let mut mended = Vec::new();
     let mut text = text_of(bytes, &mut mended)?;
     let invisible = text.chars().filter(is_invisible).count();
@@ -98,27 +144,45 @@ pub fn clean(bytes: &[u8]) -> Result<Pasted, NotText> {
         mended.push(Mended::Invisible(invisible));
         text = Zeroizing::new(text.chars().filter(|c| !is_invisible(c)).collect());
     }
-    let whole = text.trim();
-    if is_document(whole) {
-        return Ok(Pasted { text: Zeroizing::new(whole.to_owned()), mended });
-    }
+    Ok((text, mended))
+}
+
+fn meant(whole: &str, wanted: Wanted, mut mended: Vec<Mended>) -> Pasted {
     if UnverifiedToken::decode(whole).is_ok() {
         let breaks = whole.matches(['\r', '\n']).count();
         mended.extend((breaks > 0).then_some(Mended::Blanks(breaks)));
-        return Ok(Pasted { text: Zeroizing::new(whole.replace(['\r', '\n'], "")), mended });
+        return Pasted { text: Zeroizing::new(whole.replace(['\r', '\n'], "")), mended };
     }
-    let inner = in_json(whole);
-    mended.extend(inner.is_some().then_some(Mended::Json));
-    Ok(found_in(inner.as_deref().unwrap_or(whole), mended))
+    let Some((inner, rest)) = in_json(whole) else {
+        return found_in(whole, wanted, mended);
+    };
+    mended.push(Mended::Json);
+    let mut pasted = found_in(&inner, wanted, mended);
+    let is_other = |it: Found| it.is_whole && (it.is_one_of_several || *it.text != *pasted.text);
+    let has_others = find::token(rest, wanted).is_some_and(is_other) && !pasted.mended.contains(&Mended::Several);
+    pasted.mended.extend(has_others.then_some(Mended::Several));
+    pasted
 }
 
 /// Says whether a text is a Kubernetes document, which is read as it is: in YAML every blank counts.
 pub(super) fn is_document(text: &str) -> bool {
-    text.contains("apiVersion") && text.contains("kind")
+    ["apiVersion", "kind"].into_iter().all(|key| has_key(text, key))
 }
 
-fn found_in(whole: &str, mut mended: Vec<Mended>) -> Pasted {
-    let Some(Found { range, text, padding }) = find::token(whole) else {
+/// Says whether a key stands at the beginning of a line, or quoted anywhere, as in JSON.
+fn has_key(text: &str, key: &str) -> bool {
+    text.match_indices(key).any(|(at, _)| {
+        let (before, behind) = (&text[..at], &text[at + key.len()..]);
+        let begun = ['"', '\''].into_iter().find(|quote| before.ends_with(*quote));
+        let behind = begun.map_or(Some(behind), |quote| behind.strip_prefix(quote));
+        let line = before.trim_end_matches([' ', '\t']);
+        let is_begun = begun.is_some() || line.is_empty() || line.ends_with(['\r', '\n']);
+        is_begun && behind.is_some_and(|behind| behind.trim_start().starts_with(':'))
+    })
+}
+
+fn found_in(whole: &str, wanted: Wanted, mut mended: Vec<Mended>) -> Pasted {
+    let Some(Found { range, text, padding, is_one_of_several, .. }) = find::token(whole, wanted) else {
         return Pasted { text: Zeroizing::new(whole.trim().to_owned()), mended };
     };
     let before = whole[..range.start].trim_end_matches(is_quote).trim();
@@ -133,6 +197,7 @@ fn found_in(whole: &str, mut mended: Vec<Mended>) -> Pasted {
         (after.chars().count(), Mended::After),
     ];
     mended.extend(counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| what(count)));
+    mended.extend(is_one_of_several.then_some(Mended::Several));
     Pasted { text, mended }
 }
 
@@ -164,15 +229,16 @@ fn text_of(bytes: &[u8], mended: &mut Vec<Mended>) -> Result<Zeroizing<String>, 
     Ok(text)
 }
 
-/// Returns the token of a JSON object that holds one.
-fn in_json(text: &str) -> Option<WipedText> {
+/// Returns the token of a JSON object that holds one, and what follows the object.
+fn in_json(text: &str) -> Option<(WipedText, &str)> {
     #[derive(Deserialize)]
     struct Answer {
         #[serde(rename = "PeeringToken")]
         token: WipedText,
     }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Answer>();
-    text.starts_with('{').then(|| values.next())?.transpose().ok()?.map(|answer| answer.token)
+    let answer = text.starts_with('{').then(|| values.next())?.transpose().ok()??;
+    Some((answer.token, &text[values.byte_offset()..]))
 }
 
 fn is_invisible(c: &char) -> bool {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use zeroize::Zeroize;
 
 use super::consul::PeeringToken;
-use crate::gojson::{Slot, Struct};
+use crate::gojson::{Scalar, Slot, Struct};
 use crate::remote::{self, RemoteInfo};
 use crate::secret::EstablishmentSecret;
 
@@ -93,7 +93,21 @@ pub(super) struct Read {
     peer_name: Option<String>,
     token_id: Option<String>,
     meta: BTreeMap<String, String>,
-    expires_at: Option<String>,
+    expires_at: Option<Scalar>,
+}
+
+impl Read {
+    /// Says whether there is an end, and no time.
+    pub(super) fn has_unreadable_end(&self) -> bool {
+        self.expires_at.is_some() && self.end().is_none()
+    }
+
+    fn end(&self) -> Option<Timestamp> {
+        match &self.expires_at {
+            Some(Scalar::Text(text)) => text.parse().ok(),
+            _ => None,
+        }
+    }
 }
 
 impl Drop for Read {
@@ -130,7 +144,7 @@ impl Struct for Read {
             "PeerName" => Slot::ExtraText(&mut self.peer_name),
             "TokenID" => Slot::ExtraText(&mut self.token_id),
             "Meta" => Slot::ExtraMap(&mut self.meta),
-            "ExpiresAt" => Slot::ExtraText(&mut self.expires_at),
+            "ExpiresAt" => Slot::Scalar(&mut self.expires_at),
             _ => Slot::Ignored,
         }
     }
@@ -180,6 +194,8 @@ impl From<Read> for PeeringToken {
     fn from(mut read: Read) -> Self {
         use std::mem::take;
         let remote = take(&mut read.remote);
+        // What is not a time is not ours, and Consul would not look at it either.
+        let expires_at = read.end();
         Self {
             ca: take(&mut read.ca),
             manual_server_addresses: take(&mut read.manual_server_addresses),
@@ -195,8 +211,7 @@ impl From<Read> for PeeringToken {
             peer_name: read.peer_name.take(),
             token_id: read.token_id.take(),
             meta: take(&mut read.meta),
-            // What is not a time is not ours, and Consul would not look at it either.
-            expires_at: read.expires_at.take().and_then(|text| text.parse().ok()),
+            expires_at,
         }
     }
 }

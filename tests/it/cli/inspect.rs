@@ -56,7 +56,10 @@ async fn a_token_is_understood_before_and_after_it_is_used() {
     let page = inspect(&pasted, 2, DOUBTFUL).await;
     assert!(page.stdout.contains("(pasted-before)") && page.stdout.contains("(pasted-blanks)"), "{page:?}");
     let establish = ["establish", "-name", "cluster-01", "-peering-token-file", "-", "-wait", "30s"];
-    second.ask_with_input(&establish, &pasted).await.success();
+    let established = second.ask_with_input(&establish, &pasted).await;
+    assert!(established.stderr.starts_with("Note: characters before the token were left out: "), "{established:?}");
+    assert!(!established.stderr.contains(&token[..40]), "{established:?}");
+    established.success();
 
     // 3. That it was used is not in it.
     inspect(token, 2, DOUBTFUL).await;
@@ -72,4 +75,14 @@ async fn a_token_is_understood_before_and_after_it_is_used() {
     let empty = inspect(&empty, 1, UNUSABLE).await;
     assert!(empty.stdout.contains("(no-secret)"), "{empty:?}");
     inspect("see you at nine", 3, "This is no token\n").await;
+    inspect("", 3, "This is no token\n").await;
+
+    // 5. Misuse: two tokens at once, of which none is chosen, not even with one that is good.
+    let both = format!("{token}\n{}", first.generate_token("cluster-03").await);
+    let page = inspect(&both, 2, DOUBTFUL).await;
+    assert!(page.stdout.contains("(several-tokens)"), "{page:?}");
+    let refused = second.ask_with_input(&["establish", "-name", "cluster-04", "-peering-token-file", "-"], &both).await;
+    let text =
+        "Error reading the peering token from standard input: there are several, give only the one that is meant\n";
+    assert_eq!((refused.code, refused.stderr.as_str()), (Some(1), text));
 }

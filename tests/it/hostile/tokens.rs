@@ -157,10 +157,12 @@ async fn the_command_line_reads_no_more_of_a_token_than_it_needs() {
     let file = file.to_str().unwrap();
     for (place, name) in [(file, file), ("/dev/zero", "/dev/zero"), ("-", "standard input")] {
         let text = format!("Error reading the peering token from {name}: expected at most 1048576 bytes\n");
-        for words in [&["establish", "-name", "x", "-peering-token-file", place][..], &["inspect", place]] {
-            let finished = in_little_memory(words).await;
-            assert_eq!((finished.code, finished.stderr.as_str()), (Some(1), text.as_str()));
-        }
+        let finished = in_little_memory(&["establish", "-name", "x", "-peering-token-file", place]).await;
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(1), text.as_str()));
+        let finished = in_little_memory(&["inspect", place, "-format", "json"]).await;
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(3), "This is no token\n"));
+        let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(report["Findings"][0]["Code"], "too-long");
     }
 }
 

@@ -39,7 +39,7 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     }
     if let Some(contents) = &report.contents {
         writeln!(out)?;
-        contents::write(out, contents)?;
+        contents::write(out, contents, &report.findings)?;
     }
     if !report.findings.is_empty() {
         writeln!(out, "\nFindings:")?;

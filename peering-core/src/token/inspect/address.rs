@@ -9,8 +9,17 @@ use crate::address::ServerAddress;
 use crate::foreign::quoted;
 use crate::token::verify::ADDRESSES_MAX;
 
+/// Whose rules say which addresses are dialed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialer {
+    /// Our own.
+    Ours,
+    /// Those of another program, of which only what is so for everybody can be said.
+    Another,
+}
+
 /// Judges the addresses of one list, at most [`ADDRESSES_MAX`] of them, and returns whether one may be dialed.
-pub(super) fn check(list: &str, addresses: &[String], findings: &mut Findings) -> bool {
+pub(super) fn check(list: &str, addresses: &[String], dialer: Dialer, findings: &mut Findings) -> bool {
     let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
     let mut is_dialable = false;
     for text in addresses.iter().take(ADDRESSES_MAX) {
@@ -29,9 +38,14 @@ pub(super) fn check(list: &str, addresses: &[String], findings: &mut Findings) -
                 continue;
             }
         };
-        is_dialable |= reach.is_dialed();
+        is_dialable |= reach.is_dialed_by(dialer);
         if let Some((code, what)) = reach.finding() {
-            findings.add(code, format!("{list} has {shown}, {what}"));
+            let more = match dialer {
+                Dialer::Ours if !reach.is_dialed_by(dialer) => " and is never dialed",
+                Dialer::Another if reach == Reach::SameLink => " and is reached only from the same link",
+                _ => "",
+            };
+            findings.add(code, format!("{list} has {shown}, {what}{more}"));
         }
     }
     is_dialable
@@ -64,18 +78,23 @@ enum Reach {
 impl Reach {
     const fn finding(self) -> Option<(Code, &'static str)> {
         Some(match self {
-            Self::Unspecified => (Code::AddressUnspecified, "which names no single machine and is never dialed"),
-            Self::Multicast => (Code::AddressMulticast, "which is a multicast address and is never dialed"),
-            Self::Reserved => (Code::AddressMulticast, "which is a broadcast or reserved address and is never dialed"),
+            Self::Unspecified => (Code::AddressUnspecified, "which names no single machine"),
+            Self::Multicast => (Code::AddressMulticast, "which is a multicast address"),
+            Self::Reserved => (Code::AddressMulticast, "which is a broadcast or reserved address"),
             Self::SameMachine => (Code::AddressLoopback, "which only the machine that made the token can reach"),
-            Self::SameLink => (Code::AddressLinkLocal, "which is link-local and is never dialed"),
+            Self::SameLink => (Code::AddressLinkLocal, "which is link-local"),
             Self::SameNetwork => (Code::AddressPrivate, "which only the same private network can reach"),
             Self::Anybody => return None,
         })
     }
 
-    const fn is_dialed(self) -> bool {
-        matches!(self, Self::SameMachine | Self::SameNetwork | Self::Anybody)
+    const fn is_dialed_by(self, dialer: Dialer) -> bool {
+        match self {
+            Self::Unspecified | Self::Multicast => false,
+            // Some networks use the reserved ones among themselves.
+            Self::Reserved | Self::SameLink => matches!(dialer, Dialer::Another),
+            Self::SameMachine | Self::SameNetwork | Self::Anybody => true,
+        }
     }
 }
 
@@ -152,7 +171,7 @@ mod tests {
     fn codes(addresses: &[&str]) -> Vec<&'static str> {
         let addresses: Vec<String> = addresses.iter().map(|&text| text.to_owned()).collect();
         let mut findings = Findings::default();
-        check("ServerAddresses", &addresses, &mut findings);
+        check("ServerAddresses", &addresses, Dialer::Ours, &mut findings);
         findings.sorted().iter().map(|finding| finding.code.as_str()).collect()
     }
 
@@ -214,8 +233,21 @@ mod tests {
 
     #[test]
     fn only_what_is_dialed_counts() {
-        for (address, is_dialed) in [("127.0.0.1:1", true), ("h:1", true), ("169.254.0.1:1", false), ("h", false)] {
-            assert_eq!(check("A", &[address.to_owned()], &mut Findings::default()), is_dialed, "{address}");
+        for (address, by_us, by_another) in [
+            ("127.0.0.1:1", true, true),
+            ("h:1", true, true),
+            ("169.254.0.1:1", false, true),
+            ("240.0.0.1:1", false, true),
+            ("224.0.0.1:1", false, false),
+            ("0.0.0.0:1", false, false),
+            ("h", false, false),
+        ] {
+            for (dialer, is_dialed) in [(Dialer::Ours, by_us), (Dialer::Another, by_another)] {
+                let mut findings = Findings::default();
+                assert_eq!(check("A", &[address.to_owned()], dialer, &mut findings), is_dialed, "{address}");
+                let is_told = findings.sorted().iter().any(|finding| finding.cause.ends_with(" and is never dialed"));
+                assert!(!is_told || dialer == Dialer::Ours && !is_dialed, "{address}");
+            }
         }
     }
 
@@ -223,7 +255,7 @@ mod tests {
     fn a_long_list_is_judged_up_to_the_bound() {
         let many: Vec<String> = (0..10_000).map(|port| format!("127.0.0.1:{}", port + 1)).collect();
         let mut findings = Findings::default();
-        check("ServerAddresses", &many, &mut findings);
+        check("ServerAddresses", &many, Dialer::Ours, &mut findings);
         assert_eq!(findings.sorted().len(), ADDRESSES_MAX);
     }
 }

@@ -88,7 +88,8 @@ pub(super) fn report(
         }
         None => {}
     }
-    if certificate.has_more() {
+    // What a program shows of itself is a chain as a rule.
+    if role == Role::Root && certificate.has_more() {
         let cause = format!("{place} has more than one certificate; only the first is looked at");
         findings.add(Code::CertificateExtra, cause);
     }

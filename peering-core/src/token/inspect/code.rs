@@ -89,11 +89,11 @@ codes! {
         NoServerName "no-server-name", "There is a CA and no name to check against it.", "generate a new token";
         NoAddresses "no-addresses", "There is no address at all.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        NoDialable "no-dialable-address", "None of the addresses is ever dialed.",
+        NoDialable "no-dialable-address", "None of the addresses can be dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
         TooMany "too-many", "A list has more entries than a token may have.", "have a new token made with fewer of them";
         NoUsableRoot "no-usable-root", "None of the root certificates can be trusted now.",
-            "compare the clocks of both sides, then have a new token made";
+            "have a new token made; if its root should be good, compare the clocks of both sides";
         CertificateUnreadable "certificate-unreadable", "A certificate cannot be read.",
             "copy the token again, or have a new one made";
         AddressScheme "address-scheme", "An address is a URL.", "have a new token made with host:port, without a scheme";
@@ -117,21 +117,29 @@ codes! {
         CertificateWeakKey "certificate-weak-key", "A root's key is too weak, or of a kind not known to be strong.",
             "have the CA make a root with RSA of 2048 bits, EC P-256, P-384 or P-521, or Ed25519";
         CertificateExtra "certificate-extra", "An entry has more than one certificate; only the first is looked at.",
-            "put each root into an entry of its own";
+            "in a peering token, put each root into an entry of its own; elsewhere nothing";
         TrustDomain "trust-domain", "Server name and CA are of different trust domains: the TLS handshake may fail.",
             "generate a new token at the acceptor";
         AddressLoopback "address-loopback", "An address is reached only by the machine that made the token.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        AddressLinkLocal "address-link-local", "An address is link-local and is never dialed.",
+        AddressLinkLocal "address-link-local", "An address is link-local: only the same link reaches it, and from a peering token it is never dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        AddressUnspecified "address-unspecified", "An address names no machine (a wildcard) and is never dialed.",
+        AddressUnspecified "address-unspecified", "An address names no machine (a wildcard); from a peering token it is never dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
-        AddressMulticast "address-multicast", "An address is a multicast, broadcast or reserved one and is never dialed.",
+        AddressMulticast "address-multicast", "An address is a multicast, broadcast or reserved one; from a peering token it is never dialed.",
             "have a new token made with an address that the other side can reach (peering: -server-external-addresses)";
         AddressPrivate "address-private", "An address is reached only within its private network.",
             "check that the other side is in that network, or have a token made with another address";
         NoCaHash "no-ca-hash", "Nothing in the token says who the server is: whoever answers is believed.",
             "use the full token of the server, K10…, from /var/lib/rancher/k3s/server/token";
+        ExpiresAt "expires-at", "The end of the token cannot be read, so that whoever uses it takes it for endless.",
+            "ask whoever made it when it ends, or have a new one made";
+        SystemRoots "system-roots", "There is no CA: the server is checked against the roots of the system.",
+            "see that the server has a certificate that every system trusts, or have a new token made";
+        UrlPlaintext "url-plaintext", "The URL where the token is exchanged is not one of https.",
+            "have a new token made with a URL of https";
+        SeveralTokens "several-tokens", "There are different tokens, of which only one was read.",
+            "give only the one that is meant; of peering tokens for one peer the last that was made is good";
     }
     Note {
         ExpiresSoon "expires-soon", "The token ends within ten minutes.", "use it now, or have a new one made";

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::address;
+use super::address::{self, Dialer};
 use super::code::Code;
 use super::finding::Findings;
 use super::{Contents, Draft, Kind};
@@ -54,7 +54,7 @@ pub(super) fn look(text: &str, findings: &mut Findings) -> Option<Draft> {
         findings.add(Code::NoAddresses, "adr is empty");
     } else if read.adr.len() > ADDRESSES_MAX {
         findings.add(Code::TooMany, format!("adr has {} entries; expected at most {ADDRESSES_MAX}", read.adr.len()));
-    } else if !address::check("adr", &read.adr, findings) {
+    } else if !address::check("adr", &read.adr, Dialer::Another, findings) {
         findings.add(Code::NoDialable, "adr has no address that anybody could reach");
     }
     let is_digest = read.fgr.len() == FINGERPRINT_DIGITS && read.fgr.bytes().all(|byte| byte.is_ascii_hexdigit());

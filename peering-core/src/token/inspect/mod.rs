@@ -117,7 +117,7 @@ pub fn inspect(bytes: impl AsRef<[u8]>, now: Timestamp) -> Report {
     let bytes = bytes.as_ref();
     let mut findings = Findings::default();
     if bytes.len() > INSPECT_BYTES_MAX {
-        findings.add(Code::TooLong, format!("there are {} bytes; expected at most {INSPECT_BYTES_MAX}", bytes.len()));
+        findings.add(Code::TooLong, format!("there are more than {INSPECT_BYTES_MAX} bytes"));
         return Draft::unknown().finish(None, findings);
     }
     let pasted = match paste::clean(bytes) {
@@ -128,8 +128,7 @@ pub fn inspect(bytes: impl AsRef<[u8]>, now: Timestamp) -> Report {
         }
     };
     for mended in pasted.mended() {
-        let (code, cause) = told(*mended);
-        findings.add(code, cause);
+        findings.add(code_of(*mended), mended.to_string());
     }
     let text = pasted.text();
     let draft = look(text, now, &mut findings);
@@ -202,18 +201,17 @@ fn damaged(text: &str, findings: &mut Findings) -> Draft {
     }
 }
 
-fn told(mended: Mended) -> (Code, String) {
+const fn code_of(mended: Mended) -> Code {
     match mended {
-        Mended::Utf16 => (Code::PastedUtf16, "the text was UTF-16".to_owned()),
-        Mended::Invisible(count) => (Code::PastedInvisible, format!("invisible characters were taken out: {count}")),
-        Mended::Blanks(count) => {
-            (Code::PastedBlanks, format!("line breaks and blanks within the token were taken out: {count}"))
-        }
-        Mended::Quotes => (Code::PastedQuotes, "quotes around the token were taken off".to_owned()),
-        Mended::Before(count) => (Code::PastedBefore, format!("characters before the token were left out: {count}")),
-        Mended::After(count) => (Code::PastedAfter, format!("characters after the token were left out: {count}")),
-        Mended::Json => (Code::PastedJson, "the token was taken out of a JSON object".to_owned()),
-        Mended::Padding(count) => (Code::PastedPadding, format!("= signs at the end were put back: {count}")),
+        Mended::Utf16 => Code::PastedUtf16,
+        Mended::Invisible(_) => Code::PastedInvisible,
+        Mended::Blanks(_) => Code::PastedBlanks,
+        Mended::Quotes => Code::PastedQuotes,
+        Mended::Before(_) => Code::PastedBefore,
+        Mended::After(_) => Code::PastedAfter,
+        Mended::Json => Code::PastedJson,
+        Mended::Padding(_) => Code::PastedPadding,
+        Mended::Several => Code::SeveralTokens,
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::address::{self, Dialer};
 use super::certificate::{self, CertificateReport, Role};
 use super::code::Code;
 use super::finding::Findings;
-use super::{Contents, Draft, Kind, address, check_end};
+use super::{Contents, Draft, Kind, check_end};
 use crate::id::{PeeringId, TokenId};
 use crate::remote::RemoteInfo;
 use crate::token::consul::{PeeringToken, UnverifiedToken};
@@ -26,7 +27,7 @@ pub struct PeeringContents {
     /// Public name of the token.
     #[serde(rename = "TokenID")]
     pub token_id: Option<String>,
-    /// From when on the acceptor refuses the token; never, if absent.
+    /// From when on the acceptor refuses the token. If absent, never, or there is a finding [`Code::ExpiresAt`].
     pub expires_at: Option<Timestamp>,
     /// Metadata.
     pub meta: BTreeMap<String, String>,
@@ -83,6 +84,11 @@ pub(super) fn look(text: &str, now: Timestamp, findings: &mut Findings) -> Optio
     if let Some(at) = claims.expires_at {
         check_end(at, now, findings);
     }
+    if token.has_unreadable_end() {
+        let cause = "ExpiresAt is no time: `establish` takes the token as if it had no end, and the acceptor goes by \
+                     the end that it has kept itself";
+        findings.add(Code::ExpiresAt, cause);
+    }
     let contents = contents(claims, certificates);
     match token.verify(now) {
         Ok(verified) => check_verified(&verified, findings),
@@ -115,7 +121,7 @@ fn check_addresses(claims: &PeeringToken, findings: &mut Findings) {
     let PeeringToken { manual_server_addresses: manual, server_addresses: automatic, .. } = claims;
     let [is_manual_dialable, is_automatic_dialable] =
         [("ManualServerAddresses", manual), ("ServerAddresses", automatic)]
-            .map(|(list, addresses)| address::check(list, addresses, findings));
+            .map(|(list, addresses)| address::check(list, addresses, Dialer::Ours, findings));
     let is_dialable = if manual.is_empty() { is_automatic_dialable } else { is_manual_dialable };
     let has_addresses = !manual.is_empty() || !automatic.is_empty();
     if has_addresses && !is_dialable {

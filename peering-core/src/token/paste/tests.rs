@@ -133,9 +133,28 @@ fn a_text_without_a_token_stays_as_it_is() {
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn a_text_full_of_beginnings_is_read_a_few_times_and_not_from_each() {
     const BYTES: usize = 1024 * 1024;
-    for beginning in
-        ["ey! ", "ey ", "ew\n", "K10 ", "K10\n", "K10:", "K10::", "K10ab\n", "eyJhIjoxfQ ", "eyJhIjoi ", "SWMTKN-1-\n"]
-    {
+    for beginning in [
+        "ey!",
+        "ey! ",
+        "ey ",
+        "ew\n",
+        "K10 ",
+        "K10\n",
+        "K10:",
+        "K10::",
+        "K10::a ",
+        "K10ab\n",
+        "eyJhIjoxfQ ",
+        "eyJhIjoi ",
+        "eyJDQSI6W119 ",
+        "eyJDQSI6W119\n",
+        "eyJDQSI6W119,",
+        "SWMTKN-1-\n",
+        "abcdef.0123456789abcdef:",
+        "\"kind\" ",
+        "apiVersion  ",
+        "{\"PeeringToken\":\"ey ",
+    ] {
         let begun = std::time::Instant::now();
         let _ = clean(beginning.repeat(BYTES / beginning.len()).as_bytes());
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{beginning:?}: {:?}", begun.elapsed());
@@ -161,6 +180,81 @@ fn a_cut_token_does_not_swallow_the_prompt_after_it() {
         }
     }
     assert_eq!(mended(format!("'{}'\n$", folded(SWARM, 40, "\n")), SWARM)[..2], [Mended::Quotes, Mended::Blanks(2)]);
+}
+
+#[test]
+fn different_tokens_in_a_text_are_told_and_the_same_again_is_not() {
+    let (one, two) = (token(), samples::PLAINTEXT.text.trim());
+    let (k3s, kubeadm, bootstrap) = (samples::K3S.trim(), samples::KUBEADM.trim(), samples::K3S_BOOTSTRAP.trim());
+    let long = |text: &str| text.repeat(50);
+    for (text, meant, are_several) in [
+        (format!("{one}\n{one}\n"), one, false),
+        (format!("{one}\n{}\n", folded(one, 76, "\n")), one, false),
+        (format!("{two}\n{}", two.trim_end_matches('=')), two, false),
+        (long(&format!("{two}\n")), two, false),
+        (format!("{one}\n{two}\n"), one, true),
+        (format!("{two}, {one}"), two, true),
+        (format!("{one}\n{one}\n{two}\n"), one, true),
+        (format!("'{one}' '{two}'"), one, true),
+        (format!("{{\"PeeringToken\":\"{one}\"}}\n{{\"PeeringToken\":\"{two}\"}}"), one, true),
+        (format!("{{\"PeeringToken\":\"{one}\"}}\n{{\"PeeringToken\":\"{one}\"}}"), one, false),
+        (format!("[{{\"PeeringToken\":\"{one}\"}},{{\"PeeringToken\":\"{two}\"}}]"), one, true),
+        (format!("{{\"PeeringToken\":\"{one}\"}} {SWARM}"), one, true),
+        (format!("{kubeadm}\n{one}\n"), one, true),
+        (format!("{SWARM}\n{k3s}"), SWARM, true),
+        (format!("{SWARM}\n{SWARM}"), SWARM, false),
+        (format!("{k3s}\n{kubeadm}"), k3s, true),
+        (format!("{bootstrap}\n{bootstrap}"), bootstrap, false),
+        (format!("{kubeadm} abcdef.fedcba9876543210"), kubeadm, true),
+        // What is cut is no token that could be meant.
+        (format!("{}\n{one}", &two[..200]), one, false),
+        (format!("{one}\n{}", &two[..200]), one, false),
+        (format!("a SWMTKN-1 token, eyes on this and on nothing else in this text now please\n{one}"), one, false),
+        (format!("{one} {}", samples::K3S_SHORT.trim()), one, false),
+    ] {
+        let pasted = clean(text.as_bytes()).unwrap();
+        assert_eq!(pasted.text(), meant, "{text}");
+        assert_eq!(pasted.mended().contains(&Mended::Several), are_several, "{text}");
+    }
+}
+
+#[test]
+fn tokens_of_other_programs_hide_no_peering_token() {
+    let it = token();
+    for other in samples::OTHERS.iter().map(|other| other.trim()) {
+        for text in [format!("{other}\n{it}"), format!("{it}\n{other}"), format!("{other} {it} {other}")] {
+            let pasted = clean_peering(text.as_bytes()).unwrap();
+            assert_eq!(pasted.text(), it, "{text}");
+            assert!(!pasted.mended().contains(&Mended::Several), "{text}");
+        }
+        let alone = clean_peering(other.as_bytes()).unwrap();
+        assert_eq!((alone.text(), alone.mended()), (other, &[][..]));
+    }
+    let two = samples::PLAINTEXT.text.trim();
+    let pasted = clean_peering(format!("{it} {two}").as_bytes()).unwrap();
+    assert_eq!(pasted.mended().last(), Some(&Mended::Several));
+}
+
+#[test]
+fn what_only_mentions_the_keys_of_a_document_is_none() {
+    let it = token();
+    for text in [
+        format!("the apiVersion is v1, what kind of token is this?\n{it}"),
+        format!("set apiVersion: v1 and kind: Secret\n{it}"),
+        format!("apiVersion and kind are missing: \"apiVersion\", \"kind\"\n{it}\n"),
+        format!("kind regards: me\napiVersion\n{it}"),
+    ] {
+        assert_eq!(clean(text.as_bytes()).unwrap().text(), it, "{text}");
+    }
+    for text in [
+        "apiVersion: v1\nkind: Secret",
+        "# mine\r\napiVersion : v1\r\nkind: Secret",
+        "{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}",
+        "{\n  \"apiVersion\" : \"v1\",\n  \"kind\": \"Secret\"\n}",
+        "'apiVersion': v1\n\"kind\": Secret",
+    ] {
+        assert!(is_document(text), "{text}");
+    }
 }
 
 #[test]

@@ -3,15 +3,16 @@
 use std::fmt;
 
 use peering_core::token::inspect::{
-    BootstrapContents, Contents, EnrollmentContents, K3sContents, PeeringContents, SkupperContents, SwarmContents,
+    BootstrapContents, Code, Contents, EnrollmentContents, Finding, K3sContents, PeeringContents, SkupperContents,
+    SwarmContents,
 };
 
 use super::{field, fields, list, shown, write_certificates, write_secret};
 use crate::gotime::rfc3339_seconds;
 
-pub(super) fn write(out: &mut String, contents: &Contents) -> fmt::Result {
+pub(super) fn write(out: &mut String, contents: &Contents, findings: &[Finding]) -> fmt::Result {
     match contents {
-        Contents::Peering(contents) => peering(out, contents),
+        Contents::Peering(contents) => peering(out, contents, findings),
         Contents::Swarm(contents) => swarm(out, contents),
         Contents::Bootstrap(contents) => bootstrap(out, contents),
         Contents::K3s(contents) => k3s(out, contents),
@@ -21,10 +22,13 @@ pub(super) fn write(out: &mut String, contents: &Contents) -> fmt::Result {
     }
 }
 
-fn peering(out: &mut String, contents: &PeeringContents) -> fmt::Result {
+fn peering(out: &mut String, contents: &PeeringContents, findings: &[Finding]) -> fmt::Result {
     fields(out, &[("Peer Name", contents.peer_name.as_deref()), ("Token ID", contents.token_id.as_deref())])?;
     match contents.expires_at {
         Some(time) => field(out, "Expires At", rfc3339_seconds(time))?,
+        None if findings.iter().any(|finding| finding.code == Code::ExpiresAt) => {
+            field(out, "Expires At", "cannot be read")?;
+        }
         None => field(out, "Expires At", "never")?,
     }
     field(out, "Peer ID", shown(&contents.peer_id))?;

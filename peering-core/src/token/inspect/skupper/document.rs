@@ -6,7 +6,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use thiserror::Error;
+use serde_saphyr::Error;
+use serde_saphyr::ExternalMessageSource;
+use serde_saphyr::granit_parser::ErrorKind;
 
 use crate::wiped::WipedText;
 
@@ -95,6 +97,11 @@ impl Secret {
         self.0.as_ref().and_then(|data| data.get(key)).is_some_and(|text| !text.is_empty())
     }
 
+    /// Says whether there is a key.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        self.0.as_ref().is_some_and(|data| data.contains_key(key))
+    }
+
     /// Returns the text under a key.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         let text: String = self.0.as_ref()?.get(key)?.split_ascii_whitespace().collect();
@@ -103,7 +110,7 @@ impl Secret {
 }
 
 /// Says where a text stops being a document. Nothing of the text is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) struct Unreadable {
     /// Line and column, from 1.
     place: Option<(u64, u64)>,
@@ -116,6 +123,7 @@ impl fmt::Display for Unreadable {
         let what =
             if self.is_cut { "it looks cut off: the document ends within" } else { "the document cannot be read" };
         match self.place {
+            Some((line, column)) if self.is_cut => write!(f, "{what} what begins at line {line}, column {column}"),
             Some((line, column)) => write!(f, "{what}, at line {line}, column {column}"),
             None => f.write_str(what),
         }
@@ -134,7 +142,94 @@ pub(super) fn read(text: &str) -> Result<Vec<Document>, Unreadable> {
     };
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
         let place = error.location().map(|place| (place.line(), place.column()));
-        let lines = u64::try_from(text.lines().count()).unwrap_or(u64::MAX);
-        Unreadable { place, is_cut: place.is_some_and(|(line, _)| line >= lines) }
+        Unreadable { place, is_cut: is_cut(&error, text) }
     })
+}
+
+/// Says whether an error is that of a text whose end is missing.
+fn is_cut(error: &Error, text: &str) -> bool {
+    match error {
+        Error::Eof { .. } => true,
+        Error::ExternalMessage { source, .. } => match &**source {
+            ExternalMessageSource::Parser(error) => match error.kind() {
+                ErrorKind::UnclosedQuotedScalar
+                | ErrorKind::UnclosedFlowCollection { .. }
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::UnexpectedEofFlowSequence
+                | ErrorKind::UnexpectedEofFlowMapping
+                | ErrorKind::UnexpectedEofImplicitFlowMapping
+                | ErrorKind::UnexpectedEofBlockSequence
+                | ErrorKind::UnexpectedEofBlockMapping => true,
+                // The text ends after a backslash, which with the end of the text is no escape.
+                ErrorKind::UnknownQuotedScalarEscape => text.ends_with('\\'),
+                ErrorKind::SimpleKeyExpected => ends_in_a_key(text, error.marker().line()),
+                _ => false,
+            },
+            _ => false,
+        },
+        // Where an object should come, there is nothing yet, or the beginning of its first key.
+        Error::Unexpected { location, .. } => {
+            usize::try_from(location.line()).is_ok_and(|line| ends_in_a_key(text, line))
+        }
+        _ => false,
+    }
+}
+
+/// Says whether a line is the last, and has a key at most.
+fn ends_in_a_key(text: &str, line: usize) -> bool {
+    let last = text.lines().last().unwrap_or_default().trim_start_matches([' ', '-']);
+    line >= text.lines().count() && last.split_once(':').is_none_or(|(_, value)| value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_text_that_ends_too_early_is_called_cut() {
+        let head = "apiVersion: v1\nkind: Secret\n";
+        let is_cut = |text: &str| read(text).err().map(|unreadable| unreadable.is_cut);
+        for tail in [
+            "metadata:\n  name: \"west",
+            "metadata:\n  name: 'west",
+            "x: 'it''",
+            "x: \"a\\",
+            "metadata: {name: x",
+            "metadata: {name: \"we",
+            "x: [1,2",
+            "x: [1,",
+            "metad",
+            "metadata:",
+            "metadata: {",
+            "data:\n  a",
+            "spec:\n  endpoints:\n  - ",
+            "spec:\n  endpoints:\n  - host",
+        ] {
+            assert_eq!(is_cut(&format!("{head}{tail}")), Some(true), "{tail}");
+        }
+        for tail in [
+            "}",
+            "a: b: c",
+            "kind: Secret",
+            "metadata: 5",
+            "data: x",
+            "data:\n  a: [b]",
+            "x: \"a\\q\"",
+            "x: *a",
+            "- a",
+            " x: 1",
+            "x: \"a\" b",
+            "x: @a",
+            "metadata: {name: ]",
+            "spec:\n  endpoints: x",
+            "metad\nx: 1",
+        ] {
+            assert_eq!(is_cut(&format!("{head}{tail}")), Some(false), "{tail}");
+        }
+        let json = "{\n \"apiVersion\": \"v1\",\n \"kind\": \"Secret\",\n \"data\": {\n  \"pass\": \"x\"\n }\n}";
+        for end in 1..json.len() {
+            assert_eq!(is_cut(&json[..end]), Some(true), "{}", &json[..end]);
+        }
+        assert_eq!((is_cut(json), is_cut(&format!("{json}}}"))), (None, Some(false)));
+    }
 }

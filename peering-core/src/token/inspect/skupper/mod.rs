@@ -8,8 +8,9 @@
 //! | `Link` of `skupper.io/v2alpha1` | a link; its certificate and key are in a Secret beside it |
 //!
 //! # Source
-//! Skupper 1.9, `pkg/kube/claims/claim_create.go`, `client/connector_token_create.go` and `pkg/domain/token.go`; Skupper
-//! 2.2, `pkg/apis/skupper/v2alpha1/types.go` and `pkg/nonkube/api/token.go`.
+//! Skupper 1.9, `pkg/kube/claims/claim_create.go`, `client/connector_token_create.go`, `pkg/domain/token.go` and
+//! `pkg/domain/link.go` (which takes a claim without a CA, and over http); Skupper 2.2,
+//! `pkg/apis/skupper/v2alpha1/types.go`, `pkg/nonkube/api/token.go` and `internal/kube/grants/redeem.go` (which does not).
 
 mod document;
 
@@ -17,10 +18,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::document::{Document, Secret};
+use super::address::{self, Dialer};
 use super::certificate::{self, CertificateReport, Role};
 use super::code::Code;
 use super::finding::Findings;
-use super::{Contents, Draft, Kind, address, check_end};
+use super::{Contents, Draft, Kind, check_end};
 use crate::foreign::quoted;
 use crate::token::verify::ADDRESSES_MAX;
 
@@ -59,16 +61,17 @@ pub(super) fn look(text: &str, now: Timestamp, findings: &mut Findings) -> Draft
             return Draft::unknown();
         }
     };
-    let secret = documents.iter().find(|document| document.kind == "Secret");
+    let secrets: Vec<&Document> = documents.iter().filter(|document| document.kind == "Secret").collect();
+    check_count(&documents, findings);
     let of_skupper = |kind: &str| documents.iter().find(|document| document.is_of_skupper() && document.kind == kind);
     let mut sight = Sight { contents: SkupperContents::default(), now, findings };
     let kind = if let Some(token) = of_skupper("AccessToken") {
         sight.access_token(token);
         Kind::SkupperAccessToken
     } else if let Some(link) = of_skupper("Link") {
-        sight.link(link, secret);
+        sight.link(link, &secrets);
         Kind::SkupperLink
-    } else if let Some(secret) = secret {
+    } else if let Some(secret) = secrets.iter().find(|secret| is_a_token(secret)).or(secrets.first()) {
         match secret.skupper_type() {
             Some("token-claim") => {
                 sight.claim(secret);
@@ -97,6 +100,25 @@ pub(super) fn look(text: &str, now: Timestamp, findings: &mut Findings) -> Draft
     Draft::of(kind, Contents::Skupper(Box::new(contents)))
 }
 
+/// Says whether a Secret is a token of Skupper 1.
+fn is_a_token(secret: &Document) -> bool {
+    matches!(secret.skupper_type(), Some("token-claim" | "connection-token"))
+}
+
+/// Says so if there is more than what is looked at.
+fn check_count(documents: &[Document], findings: &mut Findings) {
+    let is_of_2 = |it: &&Document| it.is_of_skupper() && matches!(it.kind.as_str(), "AccessToken" | "Link");
+    let is_of_1 = |it: &&Document| it.kind == "Secret" && is_a_token(it);
+    let count = match documents.iter().filter(is_of_2).count() {
+        // Beside a link, a Secret is what the link names.
+        0 => documents.iter().filter(is_of_1).count(),
+        count => count,
+    };
+    if count > 1 {
+        findings.add(Code::SeveralTokens, format!("there are {count} tokens and links, of which only one was read"));
+    }
+}
+
 /// What was seen so far.
 struct Sight<'a> {
     contents: SkupperContents,
@@ -107,9 +129,19 @@ struct Sight<'a> {
 impl Sight<'_> {
     fn claim(&mut self, secret: &Document) {
         self.annotations(secret);
-        self.exchanged_at(secret.annotation("skupper.io/url"));
+        let url = secret.annotation("skupper.io/url");
+        self.exchanged_at(url, &["https", "http"]);
         self.secret(secret.data.has("password"), "data has no password");
-        self.root("ca.crt", &secret.data);
+        let is_plaintext = url.is_some_and(|url| url.starts_with("http://"));
+        if is_plaintext {
+            let cause = "the URL is one of http: the password crosses the network in plaintext";
+            self.findings.add(Code::UrlPlaintext, cause);
+        }
+        if secret.data.has_key("ca.crt") {
+            self.root("ca.crt", &secret.data);
+        } else if !is_plaintext {
+            self.findings.add(Code::SystemRoots, "data has no ca.crt");
+        }
         match secret.annotation("skupper.io/claim-expiration").map(str::parse::<Timestamp>) {
             Some(Ok(at)) => {
                 self.contents.expires_at = Some(at);
@@ -134,7 +166,7 @@ impl Sight<'_> {
 
     fn access_token(&mut self, token: &Document) {
         self.contents.name = token.metadata.name.clone();
-        self.exchanged_at(token.spec.url.as_deref());
+        self.exchanged_at(token.spec.url.as_deref(), &["https"]);
         self.secret(token.spec.code.is_some(), "spec has no code");
         match token.spec.ca.as_deref().filter(|pem| !pem.is_empty()) {
             Some(pem) => self.certificate("spec.ca", Role::Root, pem),
@@ -143,7 +175,7 @@ impl Sight<'_> {
         self.findings.add(Code::LifeUnknown, "when it ends and how often it may be used is in the site's AccessGrant");
     }
 
-    fn link(&mut self, link: &Document, secret: Option<&Document>) {
+    fn link(&mut self, link: &Document, secrets: &[&Document]) {
         self.contents.name = link.metadata.name.clone();
         self.contents.tls_credentials = link.spec.tls_credentials.clone();
         if link.spec.tls_credentials.is_none() {
@@ -155,9 +187,13 @@ impl Sight<'_> {
                 .map(|end| (end.host.as_deref().unwrap_or_default(), end.port.as_deref().unwrap_or_default()))
                 .collect(),
         );
-        match secret {
+        let named = link.spec.tls_credentials.as_deref();
+        match secrets.iter().find(|secret| named.is_none_or(|name| secret.metadata.name == name)) {
             Some(secret) => self.credentials(&secret.data),
-            None => self.secret(false, "the Secret with the certificate and key of the link is missing"),
+            None => {
+                let name = quoted(named.unwrap_or_default());
+                self.secret(false, &format!("the Secret {name} with the certificate and key of the link is missing"));
+            }
         }
         self.findings.add(Code::LifeUnknown, "it holds as long as its certificate does");
     }
@@ -175,20 +211,22 @@ impl Sight<'_> {
         self.contents.site_version = secret.annotation("skupper.io/site-version").map(str::to_owned);
     }
 
-    fn exchanged_at(&mut self, url: Option<&str>) {
+    fn exchanged_at(&mut self, url: Option<&str>, schemes: &[&str]) {
         let Some(url) = url.filter(|url| !url.is_empty()) else {
             self.findings.add(Code::NoAddresses, "there is no URL where it is exchanged");
             return;
         };
         self.contents.url = Some(url.to_owned());
-        let Some(rest) = url.strip_prefix("https://") else {
-            self.findings.add(Code::AddressMalformed, format!("the URL is not one of https: {}", quoted(url)));
+        let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| schemes.contains(scheme)) else {
+            let cause = format!("the URL is not one of {}: {}", schemes.join(" or "), quoted(url));
+            self.findings.add(Code::AddressMalformed, cause);
             return;
         };
+        let port = if scheme == "http" { 80 } else { 443 };
         let authority = rest.split('/').next().unwrap_or_default();
         let has_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
-        let authority = if has_port { authority.to_owned() } else { format!("{authority}:443") };
-        if !address::check("the URL", &[authority], self.findings) {
+        let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
+        if !address::check("the URL", &[authority], Dialer::Another, self.findings) {
             self.findings.add(Code::NoDialable, "the URL leads nowhere");
         }
     }
@@ -207,7 +245,7 @@ impl Sight<'_> {
         } else if pairs.len() > ADDRESSES_MAX {
             let cause = format!("there are {} hosts; expected at most {ADDRESSES_MAX}", pairs.len());
             self.findings.add(Code::TooMany, cause);
-        } else if !address::check("the token", &addresses, self.findings) {
+        } else if !address::check("the token", &addresses, Dialer::Another, self.findings) {
             self.findings.add(Code::NoDialable, "it has no address that anybody could reach");
         }
         self.contents.addresses = addresses;

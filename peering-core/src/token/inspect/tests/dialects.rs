@@ -102,12 +102,17 @@ fn defects_of_skupper_tokens_are_found() {
     assert_eq!(changed(claim, "2030-06-01T00:15:00Z", "soon"), ["part-malformed", "other-kind"]);
     assert_eq!(changed(claim, "password: aH", "passwort: a2"), ["no-secret", "other-kind"]);
     assert_eq!(changed(claim, "  name: 3756", "  nom: 3756"), ["cut", "other-kind"]);
-    assert_eq!(changed(claim, "ca.crt", "ca.cert"), ["no-usable-root", "other-kind"]);
+    assert_eq!(changed(claim, "ca.crt: LS0t", "ca.crt: LS0t!"), ["no-usable-root", "other-kind"]);
+    assert_eq!(changed(claim, "ca.crt", "ca.cert"), ["system-roots", "other-kind"], "as Skupper 1 takes it");
     assert_eq!(
         changed(claim, "https://claims-east.example.net", "https://127.0.0.1"),
         ["address-loopback", "other-kind"]
     );
-    assert_eq!(changed(claim, "https://", "http://"), ["address-malformed", "other-kind"]);
+    assert_eq!(changed(claim, "https://", "http://"), ["url-plaintext", "other-kind"], "as Skupper 1 takes it");
+    assert_eq!(changed(claim, "https://", "ftp://"), ["address-malformed", "other-kind"]);
+    let token = samples::SKUPPER_ACCESS_TOKEN;
+    assert_eq!(changed(token, "https://", "http://"), ["address-malformed", "life-unknown", "other-kind"]);
+    assert_eq!(changed(token, "  ca: ", "  cat: "), ["no-usable-root", "life-unknown", "other-kind"]);
     assert_eq!(
         changed(claim, "  labels:\n    skupper.io/type: token-claim\n", ""),
         ["other-kind"],
@@ -115,13 +120,46 @@ fn defects_of_skupper_tokens_are_found() {
     );
     let link = samples::SKUPPER_LINK;
     assert_eq!(changed(link, "kind: Secret", "kind: Other"), ["no-secret", "life-unknown", "other-kind"]);
-    assert_eq!(changed(link, "203.0.113.2", "169.254.1.1")[0], "no-dialable-address");
+    assert_eq!(changed(link, "203.0.113.2", "169.254.1.1")[..2], ["address-link-local", "address-link-local"]);
+    assert_eq!(changed(link, "203.0.113.2", "224.0.0.1")[0], "no-dialable-address");
     assert_eq!(changed(link, "host:", "h:")[..2], ["no-dialable-address", "address-unspecified"]);
     assert_eq!(changed(link, "port:", "p:")[..2], ["address-no-port", "no-dialable-address"]);
     assert_eq!(changed(link, "  tlsCredentials: link-west\n", "")[0], "cut");
     let leaf = crate::gojson::base64::encode(fixtures::LEAF.as_bytes());
     let root = crate::gojson::base64::encode(fixtures::RSA_2048.as_bytes());
     assert_eq!(changed(link, &root, &leaf)[..2], ["no-usable-root", "certificate-not-ca"]);
+    let two = crate::gojson::base64::encode(fixtures::RSA_2048.repeat(2).as_bytes());
+    assert_eq!(changed(link, &root, &two)[0], "certificate-extra");
+    let start = link.find("tls.crt: ").unwrap() + "tls.crt: ".len();
+    let own = link[start..].lines().next().unwrap();
+    let pem = String::from_utf8(crate::gojson::base64::decode(own).unwrap().to_vec()).unwrap();
+    let chain = crate::gojson::base64::encode([&pem, fixtures::RSA_2048].concat().as_bytes());
+    assert_eq!(changed(link, own, &chain), ["life-unknown", "other-kind"], "a chain of its own");
+}
+
+#[test]
+fn a_link_is_read_with_the_secret_that_it_names() {
+    let link = samples::SKUPPER_LINK;
+    let stranger = "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: stranger\ndata: {}\n";
+    assert_eq!(codes_of(format!("{stranger}{link}")), ["life-unknown", "other-kind"]);
+    assert_eq!(codes_of(format!("{link}\n{stranger}")), ["life-unknown", "other-kind"]);
+    let other = link.replace("tlsCredentials: link-west", "tlsCredentials: link-east");
+    let report = inspect(&other, at(NOW));
+    assert_eq!(
+        report.findings[0].cause,
+        r#"the Secret "link-east" with the certificate and key of the link is missing"#
+    );
+}
+
+#[test]
+fn more_than_one_token_of_skupper_is_told() {
+    let expected = ["several-tokens", "life-unknown", "other-kind"];
+    assert_eq!(codes_of(samples::SKUPPER_LINK.repeat(2)), expected);
+    assert_eq!(codes_of(format!("{}\n{}", samples::SKUPPER_ACCESS_TOKEN, samples::SKUPPER_LINK)), expected);
+    assert_eq!(
+        codes_of(format!("{}\n---\n{}", samples::SKUPPER_CLAIM, samples::SKUPPER_CONNECTION)),
+        ["several-tokens", "other-kind"]
+    );
 }
 
 #[test]
@@ -161,6 +199,13 @@ fn a_wrong_part_is_named() {
     );
     let local = format!(r#"{{"ver":"8","adr":["[::1]:9200"],"fgr":"{hash}","key":"a:b"}}"#);
     assert_eq!(enrollment(&local), ["address-loopback", "life-unknown", "other-kind"]);
+    let near = local.replace("[::1]", "[fe80::1]");
+    assert_eq!(enrollment(&near), ["address-link-local", "life-unknown", "other-kind"], "our own rules are not theirs");
+    let report = inspect(crate::gojson::base64::encode(near.as_bytes()), at(NOW));
+    assert!(
+        report.findings[0].cause.ends_with("which is link-local and is reached only from the same link"),
+        "{report:?}"
+    );
 }
 
 #[test]

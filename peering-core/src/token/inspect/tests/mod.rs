@@ -183,6 +183,34 @@ fn what_surrounds_a_token_is_told_and_does_no_harm() {
 }
 
 #[test]
+fn different_tokens_in_a_text_are_told() {
+    let token = claims().encode();
+    let other = PeeringToken { peer_id: "5b1c9a0e-2f6d-4b7a-8c3e-000000000000".into(), ..claims() }.encode();
+    assert_eq!(codes_of(format!("{token}\n{token}\n")), ["pasted-after"]);
+    assert_eq!(codes_of(format!("{token}\n{other}\n")), ["several-tokens", "pasted-after"]);
+    assert_eq!(codes_of(format!("{}\n{token}\n", samples::KUBEADM)), ["several-tokens", "pasted-before"]);
+}
+
+#[test]
+fn an_end_that_is_no_time_is_told() {
+    let encoded = |end: &str| {
+        let json = samples::ONE_ROOT.json.replacen('{', &format!("{{\"ExpiresAt\":{end},"), 1);
+        crate::gojson::base64::encode(
+            json.replace("10.0.0.5", "203.0.113.5").replace("10.0.0.6", "203.0.113.6").as_bytes(),
+        )
+    };
+    let plain = codes_of(encoded("null"));
+    for end in ["\"soon\"", "\"\"", "5", "{\"a\":1}", "\"2030-06-02\""] {
+        let codes = codes_of(encoded(end));
+        assert_eq!(codes.iter().filter(|code| **code == "expires-at").count(), 1, "{end}");
+        assert_eq!(
+            codes.iter().filter(|code| **code != "expires-at").collect::<Vec<_>>(),
+            plain.iter().collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
 fn foreign_text_in_findings_is_quoted() {
     let mut claims = claims();
     claims.server_addresses = vec!["evil\u{1b}[2J\u{202e}".into()];
