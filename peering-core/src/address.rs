@@ -1,9 +1,15 @@
 //! Addresses of peering servers: `host:port`, as Go's splitter understands it.
 
+mod flaw;
+mod reach;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use flaw::Flaw;
+pub use reach::Reach;
 
 use crate::foreign::echo;
 

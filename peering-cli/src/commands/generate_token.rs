@@ -73,11 +73,7 @@ impl GenerateToken {
         let format = Format::parse(&self.format)?;
         let session = Session::open(&self.http, world).map_err(CommandError::Connect)?;
         let addresses = split_addresses(self.server_external_addresses.as_deref().unwrap_or_default());
-        for error in addresses.iter().filter_map(|address| ServerAddress::parse(address).err()) {
-            let error = error.to_string();
-            let error = line(&error);
-            world.output.message(&format!("Warning: {error}; expected host:port, or no cluster can use the token"));
-        }
+        let own_warnings: Vec<String> = addresses.iter().filter_map(|address| warning(address)).collect();
         let request = GenerateTokenRequest {
             peer_name: name.clone(),
             partition: session.client.partition().to_owned(),
@@ -85,10 +81,13 @@ impl GenerateToken {
             server_external_addresses: addresses,
             ttl: self.ttl.map(|ttl| ttl.to_string()),
         };
-        let generated = session.run(session.client.generate_token(&request)).map_err(|error| explained(name, error))?;
-        for warning in &generated.warnings {
+        let generated = session.run(session.client.generate_token(&request));
+        // A server that warns says the same better; a Consul never does.
+        let told = generated.as_ref().map(|generated| &generated.warnings).ok().filter(|warnings| !warnings.is_empty());
+        for warning in told.unwrap_or(&own_warnings) {
             world.output.message(&format!("Warning: {}", line(warning)));
         }
+        let generated = generated.map_err(|error| explained(name, error))?;
         match format {
             Format::Pretty => world.output.result(&line(&generated.response.peering_token))?,
             Format::Json => world.output.json(&generated.response)?,
@@ -99,6 +98,11 @@ impl GenerateToken {
 
 fn explained(name: String, source: ClientError) -> CommandError {
     if source.is_unknown_field("TTL") { CommandError::Endless(name) } else { CommandError::Generate { name, source } }
+}
+
+fn warning(address: &str) -> Option<String> {
+    let error = ServerAddress::parse(address).err()?;
+    Some(format!("{error}; expected host:port, or no cluster can use the token"))
 }
 
 /// Splits at commas and nowhere else: blanks and empty parts are kept for the server to judge, as Consul keeps them.

@@ -65,7 +65,7 @@ pub enum Trouble {
     Http2Failed,
     /// The connection broke under the stream.
     ConnectionLost,
-    /// The peer hung up without a reason.
+    /// The dialer's server ended the stream without a reason, as it does when it is stopped.
     StreamEnded,
     /// The peer was silent for longer than a heartbeat may take.
     HeartbeatTimeout,
@@ -192,7 +192,7 @@ impl Trouble {
             Self::HandshakeFailed => ("handshake-failed", "see the logs of both servers and compare their releases"),
             Self::Http2Failed => ("http2-failed", "see whether the address leads to the peer's port for peers, and what stands between the two"),
             Self::ConnectionLost => ("connection-lost", "see whether the peer's server runs and the network holds; the dialer goes on dialing"),
-            Self::StreamEnded => ("stream-ended", "see the log of the peer's server; the dialer goes on dialing"),
+            Self::StreamEnded => ("stream-ended", "nothing, if the peer's server is being stopped or restarted, which ends streams in this way; else see its log; the dialer goes on dialing"),
             Self::HeartbeatTimeout => ("heartbeat-timeout", "see whether the peer's server runs and the network holds; the dialer goes on dialing"),
             Self::HeartbeatTimeoutAtPeer => ("heartbeat-timeout-at-peer", "see whether the network lets what this server sends through, and whether this server is overloaded"),
             Self::PeerNotReading => ("peer-not-reading", "see whether the peer's server is overloaded or stopped"),

@@ -1,10 +1,8 @@
 //! What an operator should know of a token when it is issued: who can reach its addresses, and how long its authority
 //! lasts. That a token never expires is no warning: it is what was asked for.
 
-use std::net::IpAddr;
-
 use jiff::{SignedDuration, Timestamp};
-use peering_core::address::ServerAddress;
+use peering_core::address::{Flaw, Reach, ServerAddress};
 use peering_core::foreign;
 
 use super::Service;
@@ -53,42 +51,36 @@ fn authority_warning(ends: Timestamp, now: Timestamp, expires: Option<Timestamp>
 }
 
 fn address_warning(text: &str) -> Option<String> {
-    let shown = foreign::quoted(text);
-    let Ok(address) = ServerAddress::parse(text) else {
-        return Some(format!(
-            "address {shown} is not host:port, the peer will refuse this token; write an IPv6 host in brackets"
-        ));
+    let what = match ServerAddress::parse(text) {
+        Ok(address) => reach_warning(Reach::of(address.host()), address.host().is_empty())?,
+        Err(_) => flaw_warning(Flaw::of(text)),
     };
-    let host = address.host();
-    let ip: Option<IpAddr> = host.parse().ok();
-    let is_local_name = host.eq_ignore_ascii_case("localhost");
-    match ip.map(|ip| ip.to_canonical()) {
-        Some(ip) if ip.is_unspecified() => {
-            Some(format!("address {shown} is a wildcard and cannot be dialed; set -advertise"))
-        }
-        None if host.is_empty() => Some(format!("address {shown} has no host and cannot be dialed")),
-        ip if is_local_name || ip.is_some_and(|ip| ip.is_loopback()) => Some(format!(
-            "address {shown} can be reached from this machine only; set -advertise or -server-external-addresses"
-        )),
-        Some(ip) if ip.is_multicast() => Some(format!("address {shown} is a multicast address and cannot be dialed")),
-        Some(ip) if is_link_local(ip) => Some(format!(
-            "address {shown} is link-local: a peer of this program never dials it; set -advertise or -server-external-addresses"
-        )),
-        Some(IpAddr::V4(ip)) if ip.is_private() => {
-            Some(format!("address {shown} can be reached from this network only"))
-        }
-        Some(IpAddr::V6(ip)) if ip.is_unique_local() => {
-            Some(format!("address {shown} can be reached from this network only"))
-        }
-        _ => None,
+    Some(format!("address {} {what}", foreign::quoted(text)))
+}
+
+const fn flaw_warning(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::Scheme => "is a URL, the peer will refuse this token; write host:port, without a scheme",
+        Flaw::NoBrackets => "is not host:port, the peer will refuse this token; write an IPv6 host in brackets",
+        Flaw::NoPort => "has no port, the peer will refuse this token; write host:port",
+        _ => "is not host:port with a port from 1 to 65535, the peer will refuse this token",
     }
 }
 
-const fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    }
+const fn reach_warning(reach: Reach, has_no_host: bool) -> Option<&'static str> {
+    Some(match reach {
+        Reach::Unspecified if has_no_host => "has no host and cannot be dialed",
+        Reach::Unspecified => "is a wildcard and cannot be dialed; set -advertise",
+        Reach::SameMachine => "can be reached from this machine only; set -advertise or -server-external-addresses",
+        Reach::Multicast => "is a multicast address and cannot be dialed",
+        Reach::Reserved => "is a broadcast or reserved address: a peer of this program never dials it",
+        Reach::SameLink => {
+            "is link-local: a peer of this program never dials it; set -advertise or -server-external-addresses"
+        }
+        Reach::SameNetwork => "can be reached from this network only",
+        Reach::Anybody => return None,
+        _ => "has a host that is no name and cannot be dialed",
+    })
 }
 
 #[cfg(test)]
@@ -111,7 +103,15 @@ mod tests {
             ("224.0.0.1:8503", "multicast"),
             ("[ff02::1]:8503", "multicast"),
             ("[fd00::1]:8503", "this network only"),
-            ("32.1.2.3", "not host:port"),
+            ("100.64.0.1:8503", "this network only"),
+            ("255.255.255.255:80", "broadcast"),
+            (" a:1", "no name"),
+            ("ex ample:1", "no name"),
+            ("32.1.2.3", "no port"),
+            ("", "no port"),
+            ("host:99999", "from 1 to 65535"),
+            ("host:0", "from 1 to 65535"),
+            ("http://h:1", "without a scheme"),
             ("2001:db8::1:8503", "brackets"),
         ] {
             assert!(address_warning(text).is_some_and(|warning| warning.contains(part)), "{text}");

@@ -131,9 +131,8 @@ async fn addresses_that_not_everyone_can_reach_are_named_in_a_header_each() {
     let given =
         json!({ "PeerName": "c2", "ServerExternalAddresses": ["32.1.2.3", "203.0.113.1:1", "[::1]:1", "a\nb"] });
     let answer = cluster.ask_token(given).await;
-    let refused = |quoted: &str| {
-        format!("address {quoted} is not host:port, the peer will refuse this token; write an IPv6 host in brackets")
-    };
+    let refused =
+        |quoted: &str| format!("address {quoted} has no port, the peer will refuse this token; write host:port");
     assert_eq!(
         answer.headers("x-peering-warning"),
         [refused(r#""32.1.2.3""#), only_here("[::1]:1"), refused(r#""a\nb""#)]

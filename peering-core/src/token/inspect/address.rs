@@ -1,11 +1,10 @@
 //! What is to be said about each address: whether it can be dialed, and from where.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::code::Code;
 use super::finding::Findings;
-use crate::address::ServerAddress;
+use crate::address::{Flaw, Reach, ServerAddress};
 use crate::foreign::quoted;
 use crate::token::verify::ADDRESSES_MAX;
 
@@ -31,17 +30,17 @@ pub(super) fn check(list: &str, addresses: &[String], dialer: Dialer, findings: 
             continue;
         }
         let reach = match ServerAddress::parse(text) {
-            Ok(address) => reach(address.host()),
+            Ok(address) => Reach::of(address.host()),
             Err(_) => {
-                let (code, what) = malformed(text);
+                let (code, what) = malformed(Flaw::of(text));
                 findings.add(code, format!("{list} has {what}: {shown}"));
                 continue;
             }
         };
-        is_dialable |= reach.is_dialed_by(dialer);
-        if let Some((code, what)) = reach.finding() {
+        is_dialable |= is_dialed(reach, dialer);
+        if let Some((code, what)) = finding(reach) {
             let more = match dialer {
-                Dialer::Ours if !reach.is_dialed_by(dialer) => " and is never dialed",
+                Dialer::Ours if !matches!(reach, Reach::Nowhere) && !is_dialed(reach, dialer) => " and is never dialed",
                 Dialer::Another if reach == Reach::SameLink => " and is reached only from the same link",
                 _ => "",
             };
@@ -51,116 +50,34 @@ pub(super) fn check(list: &str, addresses: &[String], dialer: Dialer, findings: 
     is_dialable
 }
 
-fn malformed(text: &str) -> (Code, &'static str) {
-    if text.contains("://") {
-        (Code::AddressScheme, "a URL")
-    } else if !text.starts_with('[') && text.matches(':').count() > 1 {
-        (Code::AddressBrackets, "an IPv6 address without brackets")
-    } else if !text.contains(':') || text.starts_with('[') && text.ends_with(']') {
-        (Code::AddressNoPort, "an address without a port")
-    } else {
-        (Code::AddressMalformed, "what is not host:port with a port from 1 to 65535")
+/// Says what is wrong with the form of an address.
+const fn malformed(flaw: Flaw) -> (Code, &'static str) {
+    match flaw {
+        Flaw::Scheme => (Code::AddressScheme, "a URL"),
+        Flaw::NoBrackets => (Code::AddressBrackets, "an IPv6 address without brackets"),
+        Flaw::NoPort => (Code::AddressNoPort, "an address without a port"),
+        Flaw::Form => (Code::AddressMalformed, "what is not host:port with a port from 1 to 65535"),
     }
 }
 
-/// Who can reach an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    Unspecified,
-    Multicast,
-    Reserved,
-    SameMachine,
-    SameLink,
-    SameNetwork,
-    Anybody,
+const fn finding(reach: Reach) -> Option<(Code, &'static str)> {
+    Some(match reach {
+        Reach::Nowhere => (Code::AddressMalformed, "whose host is no name that anybody could resolve"),
+        Reach::Unspecified => (Code::AddressUnspecified, "which names no single machine"),
+        Reach::Multicast => (Code::AddressMulticast, "which is a multicast address"),
+        Reach::Reserved => (Code::AddressMulticast, "which is a broadcast or reserved address"),
+        Reach::SameMachine => (Code::AddressLoopback, "which only the machine that made the token can reach"),
+        Reach::SameLink => (Code::AddressLinkLocal, "which is link-local"),
+        Reach::SameNetwork => (Code::AddressPrivate, "which only the same private network can reach"),
+        Reach::Anybody => return None,
+    })
 }
 
-impl Reach {
-    const fn finding(self) -> Option<(Code, &'static str)> {
-        Some(match self {
-            Self::Unspecified => (Code::AddressUnspecified, "which names no single machine"),
-            Self::Multicast => (Code::AddressMulticast, "which is a multicast address"),
-            Self::Reserved => (Code::AddressMulticast, "which is a broadcast or reserved address"),
-            Self::SameMachine => (Code::AddressLoopback, "which only the machine that made the token can reach"),
-            Self::SameLink => (Code::AddressLinkLocal, "which is link-local"),
-            Self::SameNetwork => (Code::AddressPrivate, "which only the same private network can reach"),
-            Self::Anybody => return None,
-        })
-    }
-
-    const fn is_dialed_by(self, dialer: Dialer) -> bool {
-        match self {
-            Self::Unspecified | Self::Multicast => false,
-            // Some networks use the reserved ones among themselves.
-            Self::Reserved | Self::SameLink => matches!(dialer, Dialer::Another),
-            Self::SameMachine | Self::SameNetwork | Self::Anybody => true,
-        }
-    }
-}
-
-/// Says who can reach a host; a name is not resolved.
-fn reach(host: &str) -> Reach {
-    if host.is_empty() {
-        return Reach::Unspecified;
-    }
-    let name = host.trim_end_matches('.').to_ascii_lowercase();
-    if name == "localhost" || name.ends_with(".localhost") {
-        return Reach::SameMachine;
-    }
-    let literal = host.split_once('%').map_or(host, |(literal, _)| literal);
-    match literal.parse() {
-        Ok(IpAddr::V4(address)) => reach_v4(address),
-        Ok(IpAddr::V6(address)) => embedded_v4(address).map_or_else(|| reach_v6(address), reach_v4),
-        Err(_) => Reach::Anybody,
-    }
-}
-
-fn reach_v4(address: Ipv4Addr) -> Reach {
-    match address.octets() {
-        [0, ..] => Reach::Unspecified,
-        [224..=239, ..] => Reach::Multicast,
-        [240..=255, ..] => Reach::Reserved,
-        [127, ..] => Reach::SameMachine,
-        [169, 254, ..] => Reach::SameLink,
-        // The shared space of carriers is no more public than the private blocks.
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Reach::SameNetwork,
-        _ => Reach::Anybody,
-    }
-}
-
-fn reach_v6(address: Ipv6Addr) -> Reach {
-    let is_site_local = address.segments()[0] & 0xffc0 == 0xfec0;
-    if address.is_unspecified() {
-        Reach::Unspecified
-    } else if address.is_multicast() {
-        Reach::Multicast
-    } else if address.is_loopback() {
-        Reach::SameMachine
-    } else if address.is_unicast_link_local() {
-        Reach::SameLink
-    } else if address.is_unique_local() || is_site_local {
-        Reach::SameNetwork
-    } else {
-        Reach::Anybody
-    }
-}
-
-/// Returns the IPv4 address that an IPv6 one carries, in the forms that `peering_server::dial` unwraps.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let joined = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
-    match address.segments() {
-        // The unspecified and the loopback address are no IPv4 ones.
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        // IPv4-compatible, IPv4-mapped, IPv4-translated, NAT64 and NAT64 within a site.
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
-        | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x64, 0xff9b, 1, _, _, _, high, low]
-        // 6to4.
-        | [0x2002, high, low, ..] => joined(high, low),
-        // Teredo.
-        [0x2001, 0, .., high, low] => joined(!high, !low),
-        _ => None,
+const fn is_dialed(reach: Reach, dialer: Dialer) -> bool {
+    match dialer {
+        Dialer::Ours => reach.is_dialed(),
+        // Some networks use the reserved ones among themselves.
+        Dialer::Another => reach.is_dialed() || matches!(reach, Reach::Reserved | Reach::SameLink),
     }
 }
 
@@ -216,6 +133,7 @@ mod tests {
             ("https://h:1", Some("address-scheme")),
             ("h:https", Some("address-malformed")),
             ("h:0", Some("address-malformed")),
+            (" h:1", Some("address-malformed")),
             ("[::1]8503", Some("address-malformed")),
             ("", Some("address-no-port")),
         ] {

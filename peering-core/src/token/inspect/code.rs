@@ -100,7 +100,7 @@ codes! {
         AddressBrackets "address-ipv6-brackets", "An IPv6 address has no brackets.",
             "have a new token made with [address]:port";
         AddressNoPort "address-no-port", "An address has no port.", "have a new token made with the port in it";
-        AddressMalformed "address-malformed", "An address is not host:port with a port from 1 to 65535.",
+        AddressMalformed "address-malformed", "An address is not host:port with a port from 1 to 65535, or its host is no name.",
             "have a new token made with host:port";
     }
     Warning {
