@@ -16,6 +16,8 @@ use tokio::time::{pause, resume, timeout};
 
 /// Longest life of a connection that makes no sense.
 const END_WITHIN: Duration = Duration::from_secs(15);
+/// How long the machine itself may take to bring the end of a connection, while deadlines come at once.
+const BROUGHT_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is said, with a name.
 fn garbage(door: &Door) -> Vec<(&'static str, Vec<u8>)> {
@@ -57,10 +59,15 @@ fn random(seed: u64) -> impl Iterator<Item = u8> {
 async fn say(what: &str, bytes: &[u8], mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Vec<u8> {
     // Whoever is cut half-way learns it by reading.
     let _ = timeout(END_WITHIN, stream.write_all(bytes)).await;
-    let mut came = Vec::new();
-    let ended = timeout(END_WITHIN * 3, async { while !matches!(stream.read_buf(&mut came).await, Ok(0) | Err(_)) {} });
-    assert!(ended.await.is_ok(), "{what}: the connection is still there");
-    came
+    let (mut came, begun) = (Vec::new(), std::time::Instant::now());
+    loop {
+        match timeout(END_WITHIN, stream.read_buf(&mut came)).await {
+            Ok(Ok(0) | Err(_)) => return came,
+            Ok(Ok(_)) => {}
+            // All deadlines have come, and what they led to is on its way: on a busy machine for longer than no time.
+            Err(_) => assert!(begun.elapsed() < BROUGHT_WITHIN, "{what}: the connection is still there"),
+        }
+    }
 }
 
 #[track_caller]
