@@ -10,6 +10,7 @@
 //!     ["version".into()],
 //!     &mut World {
 //!         environment: &|_| None,
+//!         variable_names: &Vec::new,
 //!         clock: &|| jiff::Timestamp::UNIX_EPOCH,
 //!         stdin: &mut std::io::empty(),
 //!         output: Output::new(&mut stdout, &mut stderr),
@@ -44,7 +45,7 @@ use self::commands::error::CommandError;
 pub use self::data_dir::{current_uid, default_data_dir, own_socket};
 pub use self::exit::Exit;
 pub use self::output::{Output, OutputError, Terminals};
-pub use self::world::{Clock, Environment, World};
+pub use self::world::{Clock, Environment, VariableNames, World};
 
 /// Runs the program on the arguments, environment and standard streams of this process.
 #[must_use]
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
     let terminals = Terminals { stdout: stdout.is_terminal(), stderr: stderr.is_terminal() };
     let mut world = World {
         environment: &|name| std::env::var_os(name),
+        variable_names: &|| std::env::vars_os().map(|(name, _)| name).collect(),
         clock: &jiff::Timestamp::now,
         stdin: &mut std::io::stdin(),
         output: Output::new(&mut stdout, &mut stderr).on(terminals),

@@ -14,6 +14,8 @@ mod man;
 mod mock;
 mod pasting;
 mod redirects;
+#[cfg(feature = "server")]
+mod server;
 mod tls;
 mod transport;
 mod verbs;
@@ -51,6 +53,7 @@ pub(crate) fn peering_with(words: &[&str], variables: &[(&str, &str)], stdin: &m
         words.iter().map(OsString::from),
         &mut World {
             environment: &|name| variables.get(name).cloned(),
+            variable_names: &|| variables.keys().map(OsString::from).collect(),
             clock: &|| NOW.parse().unwrap(),
             stdin,
             output: Output::new(&mut stdout, &mut stderr),

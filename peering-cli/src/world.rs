@@ -10,6 +10,9 @@ use crate::output::Output;
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
+/// Lists the names of all environment variables.
+pub type VariableNames<'a> = &'a dyn Fn() -> Vec<OsString>;
+
 /// Tells the time.
 pub type Clock<'a> = &'a dyn Fn() -> Timestamp;
 
@@ -17,6 +20,8 @@ pub type Clock<'a> = &'a dyn Fn() -> Timestamp;
 pub struct World<'a> {
     /// Environment variables.
     pub environment: Environment<'a>,
+    /// Their names.
+    pub variable_names: VariableNames<'a>,
     /// The clock.
     pub clock: Clock<'a>,
     /// Standard input.

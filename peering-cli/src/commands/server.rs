@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use clap::Args;
-use peering_server::config::env::{PREFIX, VARIABLES};
+use peering_server::config::env::{CONFIG_FILE, FLAGS_ALONE, PREFIX, VARIABLES, is_unknown};
 use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
 use peering_server::logs;
@@ -23,14 +23,13 @@ use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
+use crate::output::escape::line;
 use crate::output::log::Guarded;
 use crate::output::ready::Ready;
 use crate::world::{Environment, World};
 
 /// What the names of our crates begin with.
 const OWN_CRATES: &str = "peering";
-/// Names the settings file where no flag does.
-const CONFIG_FILE: &str = "PEERING_SERVER_CONFIG_FILE";
 
 /// Flags of `server`.
 #[derive(Debug, Clone, Args)]
@@ -52,7 +51,8 @@ const CONFIG_FILE: &str = "PEERING_SERVER_CONFIG_FILE";
   directory.
 
   Every flag can be given as an environment variable too: PEERING_SERVER_ and the
-  flag's name in capitals, such as PEERING_SERVER_DATA_DIR.",
+  flag's name in capitals, such as PEERING_SERVER_DATA_DIR. Two are flags alone,
+  since they are meant for one start: -after-restore and -check.",
     args_override_self = true
 )]
 pub(crate) struct Server {
@@ -143,10 +143,17 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
         let config = Config { after_restore: self.after_restore, ..self.read_settings(world.environment)? };
+        let unknown = unknown_variables(world);
         if self.check {
+            if let Some(unknown) = unknown {
+                world.output.message(&format!("Warning: {unknown}"));
+            }
             return Ok(world.output.result("The settings are good.")?);
         }
         let log = start_log(config.log_level, config.log_format);
+        if let Some(unknown) = unknown {
+            warn!("{unknown}");
+        }
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
         let served = runtime.block_on(self.serve(config, &log, world));
@@ -156,7 +163,8 @@ impl Server {
     }
 
     fn config_file(&self, environment: Environment<'_>) -> Option<PathBuf> {
-        let named = || environment(CONFIG_FILE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let named =
+            || environment(&format!("{PREFIX}{CONFIG_FILE}")).filter(|path| !path.is_empty()).map(PathBuf::from);
         self.config_file.clone().or_else(named)
     }
 
@@ -165,6 +173,7 @@ impl Server {
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
         let (weaker, mut mistakes) = Settings::from_env(look_up);
         mistakes.extend(unreadable(environment));
+        mistakes.extend(flags_as_variables(environment));
         let file = self.config_file(environment);
         let mut settings = self.settings().or(weaker);
         match file.as_deref().map(Settings::from_file).transpose() {
@@ -273,6 +282,31 @@ fn unreadable(environment: Environment<'_>) -> impl Iterator<Item = Mistake> + '
         let problem = format!("{PREFIX}{name} is not UTF-8 text");
         value.to_str().is_none().then_some(Mistake { setting: "environment", problem })
     })
+}
+
+/// Finds variables that stand for what is a flag alone: to pass them over would be to not void the tokens of a restored
+/// store, and to heed them would be to void tokens at every start.
+fn flags_as_variables(environment: Environment<'_>) -> impl Iterator<Item = Mistake> + '_ {
+    FLAGS_ALONE.into_iter().filter_map(move |flag| {
+        let variable = format!("{PREFIX}{}", flag.to_uppercase().replace('-', "_"));
+        environment(&variable).filter(|value| !value.is_empty())?;
+        let problem = format!(
+            "{variable} is set, which would hold for every start: unset it, and give the flag -{flag} to the one start that \
+             it is meant for"
+        );
+        Some(Mistake { setting: flag, problem })
+    })
+}
+
+/// Names the variables that look like settings and are none. They are no mistake: what sets them may be none of ours.
+fn unknown_variables(world: &World<'_>) -> Option<String> {
+    let names = (world.variable_names)();
+    let is_slip = |name: &&str| name.strip_prefix(PREFIX).is_some_and(is_unknown);
+    let slips = names.iter().filter_map(|name| name.to_str()).filter(is_slip);
+    let mut unknown: Vec<String> = slips.map(|name| line(name).into_owned()).collect();
+    unknown.sort();
+    let passed = "no setting has such a variable, and it was passed over; peering server -h lists the settings";
+    (!unknown.is_empty()).then(|| format!("{}: {passed}", unknown.join(", ")))
 }
 
 /// Says in one line that the server is there, and where.

@@ -34,6 +34,38 @@ pub const VARIABLES: [(&str, &str); 21] = [
     ("LOG_FORMAT", "text or json"),
 ];
 
+/// Variable of the program `peering server` that names a settings file.
+pub const CONFIG_FILE: &str = "CONFIG_FILE";
+
+/// Flags of `peering server` that are no settings: they are said of one start, and a variable or a file would say them of
+/// every start.
+pub const FLAGS_ALONE: [&str; 2] = ["after-restore", "check"];
+
+/// Returns the flag alone that a variable, by its name behind the prefix, or a key of a file would stand for.
+#[must_use]
+pub fn flag_alone(name: &str) -> Option<&'static str> {
+    let flag = name.to_ascii_lowercase().replace('_', "-");
+    FLAGS_ALONE.into_iter().find(|alone| *alone == flag)
+}
+
+/// Says whether a name behind the prefix is that of no variable of ours: most likely a slip, by which the server starts with
+/// other settings than were meant.
+///
+/// # Examples
+/// ```
+/// use peering_server::config::env::is_unknown;
+///
+/// assert!(is_unknown("DATADIR") && !is_unknown("DATA_DIR"));
+/// // Kubernetes tells of a service of the name peering-server so.
+/// assert!(!is_unknown("SERVICE_HOST") && !is_unknown("PORT_8503_TCP"));
+/// ```
+#[must_use]
+pub fn is_unknown(name: &str) -> bool {
+    let is_ours = VARIABLES.iter().any(|(ours, _)| *ours == name) || name == CONFIG_FILE || flag_alone(name).is_some();
+    let is_kubernetes = name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_");
+    !is_ours && !is_kubernetes
+}
+
 impl Settings {
     /// Reads settings with a look-up such as `|name| std::env::var(name).ok()`; an empty value counts as none.
     ///

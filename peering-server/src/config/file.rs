@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 
+use super::env::flag_alone;
 use super::{Mistake, Settings};
 
 /// The setting that names the file.
@@ -44,8 +45,19 @@ impl Settings {
         }
         toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            mistake(format!(", line {line}: {}", error.message()))
+            mistake(format!(", line {line}: {}", explained(error.message())))
         })
+    }
+}
+
+/// Says of a key that is unknown because it is a flag alone which flag that is.
+fn explained(message: &str) -> String {
+    let key = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    match key.and_then(|key| Some((key, flag_alone(key)?))) {
+        Some((key, flag)) => format!(
+            "`{key}` would hold for every start: take it out, and give the flag -{flag} to the one start that it is meant for"
+        ),
+        None => message.to_owned(),
     }
 }
 

@@ -82,6 +82,7 @@ fn read(words: &[OsString]) -> Read {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut world = World {
         environment: &|_| None,
+        variable_names: &Vec::new,
         clock: &|| Timestamp::UNIX_EPOCH,
         stdin: &mut std::io::empty(),
         output: Output::new(&mut stdout, &mut stderr),

@@ -1,0 +1,85 @@
+//! `peering server -check`: where a setting may stand, and what is said of one that cannot be used.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{Ran, failed, peering, succeeded};
+use crate::Exit;
+
+/// Checks the settings of a server whose data directory is `data` in a directory of the test.
+fn check(home: &TempDir, more: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let data = home.path().join("data");
+    peering(&[&["server", "-check", "-data-dir", data.to_str().unwrap()], more].concat(), variables)
+}
+
+/// A refusal of settings with this one mistake.
+fn wrong(mistake: &str) -> Ran {
+    failed(&format!("The settings of the server are wrong:\n{mistake}"))
+}
+
+fn good() -> Ran {
+    succeeded("The settings are good.\n")
+}
+
+/// Writes a settings file, and returns its path.
+fn file(home: &TempDir, text: &str) -> String {
+    let path = home.path().join("peering.toml");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn what_is_said_of_one_start_is_a_flag_alone() {
+    let home = tempfile::tempdir().unwrap();
+    for flag in ["after-restore", "check"] {
+        let name = flag.to_uppercase().replace('-', "_");
+        let variable = format!("PEERING_SERVER_{name}");
+        for value in ["true", "false", "1"] {
+            assert_eq!(
+                check(&home, &[], &[(&variable, value)]),
+                wrong(&format!(
+                    "-{flag}: {variable} is set, which would hold for every start: unset it, and give the flag -{flag} \
+                     to the one start that it is meant for"
+                ))
+            );
+        }
+        assert_eq!(check(&home, &[], &[(&variable, "")]), good(), "an empty value counts as none");
+        let key = flag.replace('-', "_");
+        let path = file(&home, &format!("log_level = \"info\"\n{key} = true\n"));
+        assert_eq!(
+            check(&home, &["-config-file", &path], &[]),
+            wrong(&format!(
+                "-config-file: {path}, line 2: `{key}` would hold for every start: take it out, and give the flag \
+                 -{flag} to the one start that it is meant for"
+            ))
+        );
+    }
+}
+
+#[test]
+fn variables_that_are_no_settings_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let told = check(
+        &home,
+        &[],
+        &[("PEERING_SERVER_DATADIR", "x"), ("PEERING_SERVER_A\u{1b}", ""), ("PEERING_HTTP_ADDR", "x")],
+    );
+    assert_eq!(
+        (told.exit, told.stdout.as_str(), told.stderr.as_str()),
+        (
+            Exit::Success,
+            "The settings are good.\n",
+            "Warning: PEERING_SERVER_A\\x1b, PEERING_SERVER_DATADIR: no setting has such a variable, and it was passed over; \
+             peering server -h lists the settings\n"
+        )
+    );
+    let path = file(&home, "");
+    // Kubernetes gives every container such variables for a service of the name peering-server.
+    let kubernetes =
+        ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT", "PORT_8503_TCP", "PORT_8503_TCP_ADDR"];
+    let kubernetes = kubernetes.map(|name| format!("PEERING_SERVER_{name}"));
+    let mut set: Vec<(&str, &str)> = kubernetes.iter().map(|name| (name.as_str(), "10.0.0.1")).collect();
+    set.extend([("PEERING_SERVER_CONFIG_FILE", path.as_str()), ("PEERING_SERVER_ACL", "deny")]);
+    assert_eq!(check(&home, &[], &set), good());
+}
