@@ -98,12 +98,14 @@ pub(crate) enum CommandError {
         place: String,
     },
     /// The server did not establish the peering.
-    #[error("Error establishing peering for {}: {source}", line(name))]
+    #[error("Error establishing peering for {}: {source}{}", line(name), doubt.as_ref().map(|told| format!("\nNote: {told}")).unwrap_or_default())]
     Establish {
         /// Name of the peer.
         name: String,
         /// Why.
         source: ClientError,
+        /// What is wrong with the token, if the server refused it and that can be seen by looking at it.
+        doubt: Option<String>,
     },
     /// The peering was established and did not become active in time.
     #[error("Error waiting for peering with {}: {source}", line(name))]

@@ -77,7 +77,10 @@ impl Establish {
         if limit.is_some() {
             progress.end(&mut world.output);
         }
-        established.map_err(|source| CommandError::Establish { name: name.clone(), source })?;
+        established.map_err(|source| {
+            let doubt = token_source::doubt(token.expose(), &source, (world.clock)());
+            CommandError::Establish { name: name.clone(), source, doubt }
+        })?;
         let shown = line(&name);
         world.output.result(&format!("Successfully established peering connection with {shown}"))?;
         if let Some(limit) = limit {

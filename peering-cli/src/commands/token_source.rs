@@ -3,12 +3,16 @@
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
+use peering_core::token::inspect::{Code, Finding, Severity};
 use peering_core::token::paste::{Mended, clean_peering};
-use peering_core::token::{TOKEN_BYTES_MAX, UnverifiedToken};
+use peering_core::token::{TOKEN_BYTES_MAX, UnverifiedToken, inspect};
 
 use crate::args::hidden::HiddenText;
 use crate::bounded;
+use crate::client::error::ClientError;
 use crate::commands::error::CommandError;
+use crate::output::escape::line;
 use crate::world::World;
 
 /// Most bytes that are read: twice the longest token, which leaves room for line ends and for UTF-16.
@@ -65,6 +69,20 @@ pub(crate) fn meant(bytes: &[u8], place: &str, world: &mut World<'_>) -> Result<
         world.output.message(&format!("Note: {}", told.join("; ")));
     }
     Ok(Some(pasted.text().to_owned().into()))
+}
+
+/// Explains a token that a server has refused, if it can be seen by looking at it that it is none: servers say it in the
+/// words of what reads their base64 and JSON.
+pub(crate) fn doubt(token: &str, refusal: &ClientError, now: Timestamp) -> Option<String> {
+    // Who may not establish, or asks too often, is told so whatever the token is.
+    let is_of_token = matches!(refusal, ClientError::Status { code, .. } if !matches!(code, 401 | 403 | 429));
+    let report = inspect(token, now);
+    // A token without CA is an error unless the server allows it: that it does, or not, it says by itself.
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error && finding.code != Code::Plaintext;
+    // A token of another kind is explained by that, whatever else is wrong with it.
+    let other = report.findings.iter().find(|finding| finding.code == Code::OtherKind);
+    let finding = other.or_else(|| report.findings.iter().find(is_error)).filter(|_| is_of_token)?;
+    Some(format!("{}: {}; peering inspect tells more", line(&finding.cause), finding.next_step))
 }
 
 fn name(path: &Path) -> String {

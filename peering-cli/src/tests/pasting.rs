@@ -82,3 +82,70 @@ fn a_text_in_utf_16_without_a_token_is_sent_as_text() {
     let text = "Error reading the peering token from standard input: byte 4 belongs to no text in UTF-8 or UTF-16";
     assert_eq!((ran, sent), (failed(text), None));
 }
+
+#[test]
+fn mail_that_quotes_every_line_is_read_without_its_marks() {
+    let token = &token_of("p1");
+    let quoted = format!("> {}\n> {}\n", &token[..60], &token[60..]);
+    let (ran, sent) = establish_with(quoted.as_bytes());
+    assert_eq!((ran.exit, sent.as_ref()), (Exit::Success, Some(token)), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("Note: marks of quoted lines were taken off: 2; "), "{}", ran.stderr);
+}
+
+/// Establishes with a server that answers so, and returns what is on standard error.
+fn refused_with(text: &str, code: u16, body: &'static str) -> String {
+    let server = Mock::always(code, body);
+    let words = ["establish", "-name=c1", "-peering-token-file=-", "-http-addr", &server.address];
+    let ran = peering_with(&words, &[], &mut text.as_bytes());
+    assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Failure, ""));
+    ran.stderr
+}
+
+#[test]
+fn a_refused_token_is_explained_under_the_servers_words() {
+    let token = token_of("p1");
+    let swarm = "SWMTKN-1-0b1tqc7e45saff2vy4kwwjzjpbgx9sgyvzc0zl9z55f2knhxo0-000avh9he7dy896m08s18udxr";
+    let again = "copy the whole token again, from the first to the last character";
+    for (text, body, cause, next) in [
+        (token[..80].to_owned(), "unexpected end of JSON input", "it looks cut off after character 80", again),
+        (token[8..].to_owned(), "illegal base64", "its beginning is missing", again),
+        (
+            format!("{{\"PeeringToken\":\"{}\"}}", &token[..80]),
+            "invalid character",
+            "it looks cut off after character 80",
+            again,
+        ),
+        (
+            swarm.to_owned(),
+            "illegal base64 data at input byte 6",
+            "this is a token of another kind (Docker Swarm join token), and `establish` takes peering tokens only",
+            "give it to the program that it is for",
+        ),
+        (
+            "hello".to_owned(),
+            "illegal base64 data at input byte 4",
+            "it has the form of no token that is known here",
+            "check that the right text or file was given, or ask whoever gave it to you what it is",
+        ),
+    ] {
+        let told = refused_with(&text, 500, body);
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 2, "{told}");
+        assert_eq!(lines[0], format!("Error establishing peering for c1: Unexpected response code: 500 ({body})"));
+        assert!(lines[1].starts_with(&format!("Note: {cause}")), "{told}");
+        assert!(lines[1].ends_with(&format!(": {next}; peering inspect tells more")), "{told}");
+        assert!(!told.contains("000avh9he7dy896m08s18udxr"), "{told}");
+    }
+}
+
+#[test]
+fn of_a_refusal_that_has_nothing_to_do_with_the_token_nothing_more_is_said() {
+    let token = include_str!("../../../tests/data/tokens/consul/one-root.token");
+    let told = refused_with(token, 500, "failed to dial");
+    assert_eq!(told, "Error establishing peering for c1: Unexpected response code: 500 (failed to dial)\n");
+    // A server that allows plaintext could not dial.
+    let plaintext = include_str!("../../../tests/data/tokens/consul/plaintext.token");
+    assert_eq!(refused_with(plaintext, 500, "failed to dial").lines().count(), 1);
+    let told = refused_with("hello", 403, "Permission denied");
+    assert_eq!(told, "Error establishing peering for c1: Unexpected response code: 403 (Permission denied)\n");
+}

@@ -37,6 +37,8 @@ pub enum Mended {
     Invisible(usize),
     /// So many line breaks and blanks within the token were taken out.
     Blanks(usize),
+    /// Marks (`>`) before so many lines, each of which mail had quoted, were taken off.
+    Marks(usize),
     /// Quotes around it were taken off.
     Quotes,
     /// So many characters before it were left out.
@@ -57,6 +59,7 @@ impl fmt::Display for Mended {
             Self::Utf16 => f.write_str("the text was UTF-16"),
             Self::Invisible(count) => write!(f, "invisible characters were taken out: {count}"),
             Self::Blanks(count) => write!(f, "line breaks and blanks within the token were taken out: {count}"),
+            Self::Marks(count) => write!(f, "marks of quoted lines were taken off: {count}"),
             Self::Quotes => f.write_str("quotes around the token were taken off"),
             Self::Before(count) => write!(f, "characters before the token were left out: {count}"),
             Self::After(count) => write!(f, "characters after the token were left out: {count}"),
@@ -143,6 +146,10 @@ fn seen(bytes: &[u8]) -> Result<(Zeroizing<String>, Vec<Mended>), NotText> {
     if invisible > 0 {
         mended.push(Mended::Invisible(invisible));
         text = Zeroizing::new(text.chars().filter(|c| !is_invisible(c)).collect());
+    }
+    if let Some((bare, lines)) = unquoted(&text) {
+        mended.push(Mended::Marks(lines));
+        text = bare;
     }
     Ok((text, mended))
 }
@@ -239,6 +246,23 @@ fn in_json(text: &str) -> Option<(WipedText, &str)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Answer>();
     let answer = text.starts_with('{').then(|| values.next())?.transpose().ok()??;
     Some((answer.token, &text[values.byte_offset()..]))
+}
+
+/// Takes the marks off lines that mail has quoted, with their number: each must begin with one, and one line alone may have
+/// a prompt before it. No token has such a mark.
+fn unquoted(text: &str) -> Option<(Zeroizing<String>, usize)> {
+    let is_mark = |c: char| matches!(c, '>' | ' ' | '\t');
+    let lines = || text.lines().filter(|line| !line.trim().is_empty());
+    let count = lines().count();
+    if count < 2 || !lines().all(|line| line.trim_start().starts_with('>')) {
+        return None;
+    }
+    let mut bare = Zeroizing::new(String::with_capacity(text.len()));
+    for line in text.lines() {
+        bare.push_str(line.trim_start_matches(is_mark));
+        bare.push('\n');
+    }
+    Some((bare, count))
 }
 
 fn is_invisible(c: &char) -> bool {

@@ -79,7 +79,9 @@ async fn what_a_server_refuses_is_shown_with_its_text_and_exit_code_1() {
             &establish,
             "no token",
             "Error establishing peering for cluster-01: Unexpected response code: 500 (failed to decode token: illegal \
-             base64 data at input byte 2)\n",
+             base64 data at input byte 2)\n\
+             Note: it has the form of no token that is known here: check that the right text or file was given, or ask \
+             whoever gave it to you what it is; peering inspect tells more\n",
         ),
         (
             &establish,

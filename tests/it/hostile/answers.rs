@@ -7,14 +7,17 @@ use serde_json::{Value, json};
 
 use crate::under_test::program;
 
+/// A token with which nothing is wrong that would be told beside a refusal.
+const TOKEN: &str = include_str!("../../data/tokens/consul/plaintext.token");
+
 /// Every verb that asks a server, as far as its name and required flags.
 const VERBS: [&[&str]; 6] = [
     &["list"],
     &["read", "-name", "x"],
     &["generate-token", "-name", "x"],
     &["delete", "-name", "x"],
-    &["establish", "-name", "x", "-peering-token", "dG9rZW4="],
-    &["establish", "-name", "x", "-peering-token", "dG9rZW4=", "-wait", "1s"],
+    &["establish", "-name", "x", "-peering-token", TOKEN],
+    &["establish", "-name", "x", "-peering-token", TOKEN, "-wait", "1s"],
 ];
 
 /// Asks a server by a verb, and looks at what was printed.

@@ -160,7 +160,7 @@ codes! {
             "nothing; the token was read without them";
         PastedBlanks "pasted-blanks", "Line breaks or blanks within the token were taken out.",
             "nothing; the token was read without them";
-        PastedQuotes "pasted-quotes", "Quotes around the token were taken off.",
+        PastedQuotes "pasted-quotes", "Quotes around the token, or marks of quoted lines, were taken off.",
             "nothing; the token was read without them";
         PastedBefore "pasted-before", "Text before the token was left out.", "nothing; the token was read without it";
         PastedAfter "pasted-after", "Text after the token was left out.", "nothing; the token was read without it";

@@ -206,7 +206,7 @@ const fn code_of(mended: Mended) -> Code {
         Mended::Utf16 => Code::PastedUtf16,
         Mended::Invisible(_) => Code::PastedInvisible,
         Mended::Blanks(_) => Code::PastedBlanks,
-        Mended::Quotes => Code::PastedQuotes,
+        Mended::Marks(_) | Mended::Quotes => Code::PastedQuotes,
         Mended::Before(_) => Code::PastedBefore,
         Mended::After(_) => Code::PastedAfter,
         Mended::Json => Code::PastedJson,

@@ -276,3 +276,16 @@ proptest! {
         let _ = clean(format!("{before}{}{within}{}{after}", &token()[..at], &token()[at..]).as_bytes());
     }
 }
+
+#[test]
+fn marks_of_lines_that_mail_has_quoted_are_taken_off() {
+    let it = token();
+    let lines = it.len().div_ceil(70);
+    let quoted = format!("> {}\n", folded(it, 70, "\n> "));
+    assert_eq!(mended(&quoted, it), [Mended::Marks(lines), Mended::Blanks(lines - 1)]);
+    let twice = format!(">> Here it is:\r\n>>\r\n>> {it}\r\n");
+    assert_eq!(mended(&twice, it), [Mended::Marks(3), Mended::Before(11)]);
+    // One line may be a prompt's, and a line without a mark was written by somebody else.
+    assert_eq!(mended(format!("> {it}"), it), [Mended::Before(1)]);
+    assert_eq!(mended(format!("He wrote:\n> {it}\n"), it), [Mended::Before(11)]);
+}
