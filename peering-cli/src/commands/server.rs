@@ -171,19 +171,24 @@ impl Server {
     /// Reads flags, then variables, then the file, and checks them.
     fn read_settings(&self, environment: Environment<'_>) -> Result<Config, Mistakes> {
         let look_up = |name: &str| environment(name).and_then(|value| value.into_string().ok());
-        let (weaker, mut mistakes) = Settings::from_env(look_up);
+        let (variables, mut mistakes) = Settings::from_env(look_up);
         mistakes.extend(unreadable(environment));
         mistakes.extend(flags_as_variables(environment));
         let file = self.config_file(environment);
-        let mut settings = self.settings().or(weaker);
-        match file.as_deref().map(Settings::from_file).transpose() {
-            Ok(weakest) => settings = settings.or(weakest.unwrap_or_default()),
-            Err(mistake) => mistakes.push(mistake),
-        }
+        let flags = self.settings();
+        let in_file = file.as_deref().map(Settings::from_file).transpose().unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            None
+        });
+        let mut settings = flags.clone().or(variables.clone()).or(in_file.clone().unwrap_or_default());
         if settings.data_dir.is_none() {
             settings.data_dir = current_uid().ok().and_then(|uid| default_data_dir(environment, uid));
         }
-        all_or_nothing(mistakes, settings.resolve())
+        let resolved = settings.resolve();
+        all_or_nothing(
+            mistakes,
+            resolved.map_err(|wrong| wrong.blamed(&flags, &variables, file.as_deref().zip(in_file.as_ref()))),
+        )
     }
 
     async fn serve(&self, config: Config, log: &LogLevels, world: &mut World<'_>) -> Result<(), CommandError> {
@@ -280,7 +285,7 @@ fn unreadable(environment: Environment<'_>) -> impl Iterator<Item = Mistake> + '
     VARIABLES.iter().filter_map(move |(name, _)| {
         let value = environment(&format!("{PREFIX}{name}"))?;
         let problem = format!("{PREFIX}{name} is not UTF-8 text");
-        value.to_str().is_none().then_some(Mistake { setting: "environment", problem })
+        value.to_str().is_none().then_some(Mistake::new("environment", problem))
     })
 }
 
@@ -294,7 +299,7 @@ fn flags_as_variables(environment: Environment<'_>) -> impl Iterator<Item = Mist
             "{variable} is set, which would hold for every start: unset it, and give the flag -{flag} to the one start that \
              it is meant for"
         );
-        Some(Mistake { setting: flag, problem })
+        Some(Mistake::new(flag, problem))
     })
 }
 

@@ -83,3 +83,36 @@ fn variables_that_are_no_settings_are_named() {
     set.extend([("PEERING_SERVER_CONFIG_FILE", path.as_str()), ("PEERING_SERVER_ACL", "deny")]);
     assert_eq!(check(&home, &[], &set), good());
 }
+
+#[test]
+fn a_wrong_value_is_blamed_on_where_it_was_given() {
+    let home = tempfile::tempdir().unwrap();
+    let path = file(&home, "token_ttl_max = \"1y\"\n");
+    let unit = "time: unknown unit \"y\" in duration \"1y\"";
+    let from_file = check(&home, &["-config-file", &path], &[]);
+    assert_eq!(from_file, wrong(&format!("token_ttl_max in {path}: {unit}")));
+    let variable = [("PEERING_SERVER_TOKEN_TTL_MAX", "1y")];
+    let from_variable = check(&home, &["-config-file", &path], &variable);
+    assert_eq!(from_variable, wrong(&format!("PEERING_SERVER_TOKEN_TTL_MAX: {unit}")));
+    let from_flag = check(&home, &["-config-file", &path, "-token-ttl-max", "1y"], &variable);
+    assert_eq!(from_flag, wrong(&format!("-token-ttl-max: {unit}")));
+}
+
+#[test]
+fn in_a_file_a_text_does_for_a_list_of_one_and_a_wrong_value_has_its_key() {
+    let home = tempfile::tempdir().unwrap();
+    let path = file(&home, "audit_log = \"off\"\nadvertise = \"peer.example.net\"\ndial_deny = [\"10.0.0.0/8\"]\n");
+    assert_eq!(check(&home, &["-config-file", &path], &[]), good());
+    for (text, told) in [
+        ("\naudit_log = 7\n", "line 2: audit_log: invalid type: integer `7`, expected a text or a list of texts"),
+        ("audit_log = [7]\n", "line 1: audit_log: invalid type: integer `7`, expected a string"),
+        ("acl = \"deny\"\ndev = \"yes\"\n", "line 2: dev: invalid type: string \"yes\", expected a boolean"),
+        ("http_max_connections = true\n", "line 1: http_max_connections: expected a number"),
+        ("acl = deny\n", "line 1: "),
+    ] {
+        let path = file(&home, text);
+        let ran = check(&home, &["-config-file", &path], &[]);
+        let told = format!("The settings of the server are wrong:\n-config-file: {path}, {told}");
+        assert!(ran.exit == Exit::Failure && ran.stderr.starts_with(&told), "{}", ran.stderr);
+    }
+}

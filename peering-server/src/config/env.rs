@@ -84,7 +84,7 @@ impl Settings {
             Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),
             Some(other) => {
                 let problem = format!("{PREFIX}{name} is {other:?}, expected true or false");
-                mistakes.push(Mistake { setting, problem });
+                mistakes.push(Mistake::new(setting, problem));
                 None
             }
         };

@@ -1,9 +1,12 @@
 //! The settings file: TOML, in which each key is a flag's name with underscores.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::env::flag_alone;
@@ -36,7 +39,7 @@ impl Settings {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_file(path: &Path) -> Result<Self, Mistake> {
-        let mistake = |problem: String| Mistake { setting: SETTING, problem: format!("{}{problem}", path.display()) };
+        let mistake = |problem: String| Mistake::new(SETTING, format!("{}{problem}", path.display()));
         let mut text = String::new();
         let read = File::open(path).and_then(|file| file.take(CONFIG_FILE_BYTES_MAX + 1).read_to_string(&mut text));
         let bytes = read.map_err(|error| mistake(format!(" cannot be read: {error}")))?;
@@ -44,8 +47,10 @@ impl Settings {
             return Err(mistake(format!(" has more than {CONFIG_FILE_BYTES_MAX} bytes, which no settings need")));
         }
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            mistake(format!(", line {line}: {}", explained(error.message())))
+            let begin = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text[..begin].matches('\n').count() + 1;
+            let key = key_before(&text[..begin]).map(|key| format!("{key}: ")).unwrap_or_default();
+            mistake(format!(", line {line}: {key}{}", explained(error.message())))
         })
     }
 }
@@ -59,6 +64,36 @@ fn explained(message: &str) -> String {
         ),
         None => message.to_owned(),
     }
+}
+
+/// Returns the key whose value begins, or goes on, behind this part of a file on the same line.
+fn key_before(text: &str) -> Option<&str> {
+    let is_name = |key: &&str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let (key, _) = text.rsplit('\n').next()?.split_once('=')?;
+    Some(key.trim()).filter(is_name)
+}
+
+/// Reads a list of texts, or one text as the list of it.
+pub(super) fn texts<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    struct Texts;
+
+    impl<'de> Visitor<'de> for Texts {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<String>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+
+    value.deserialize_any(Texts)
 }
 
 /// Reads what is written as a number or, as on the command line, as a text.
@@ -103,6 +138,7 @@ mod tests {
         assert_eq!(settings.http_max_connections.as_deref(), Some("7"));
         assert_eq!((settings.dev, settings.log_level.as_deref()), (Some(false), Some("warn")));
         assert_eq!(read("http_max_connections = \"8\"").unwrap().http_max_connections.as_deref(), Some("8"));
+        assert_eq!(read("audit_log = \"off\"").unwrap().audit_log, ["off"]);
         assert_eq!(read("").unwrap(), Settings::default());
     }
 
@@ -111,12 +147,13 @@ mod tests {
         for (text, problem) in [
             ("dev = true\ndev = true", "<file>, line 2: duplicate key"),
             ("\nstore = sqlite", "<file>, line 2: "),
-            ("dev = \"yes\"", "<file>, line 1: invalid type: string \"yes\", expected a boolean"),
+            ("dev = \"yes\"", "<file>, line 1: dev: invalid type: string \"yes\", expected a boolean"),
             (
-                "http_addr = \"127.0.0.1:1\"",
-                "<file>, line 1: invalid type: string \"127.0.0.1:1\", expected a sequence",
+                "store = \"a=b\"\n\nhttp_addr = 7",
+                "<file>, line 3: http_addr: invalid type: integer `7`, expected a text or a list of texts",
             ),
-            ("http_max_connections = true", "<file>, line 1: expected a number"),
+            ("dial_deny = [\"10.0.0.0/8\",\n  7]", "<file>, line 2: invalid type: integer `7`, expected a string"),
+            ("http_max_connections = true", "<file>, line 1: http_max_connections: expected a number"),
             ("acls = 1", "<file>, line 1: unknown field `acls`, expected one of `dev`, `data_dir`"),
         ] {
             let refused = read(text).unwrap_err();

@@ -2,6 +2,7 @@
 
 pub mod env;
 mod file;
+mod given;
 mod resolve;
 mod restart;
 mod tokens;
@@ -36,6 +37,7 @@ pub struct Settings {
     /// Name of this server.
     pub node_name: Option<String>,
     /// Addresses of the HTTP API: `host:port`, `https://host:port` or `unix:///path`.
+    #[serde(deserialize_with = "file::texts")]
     pub http_addr: Vec<String>,
     /// File of the HTTP API's certificate.
     pub http_cert: Option<PathBuf>,
@@ -44,14 +46,17 @@ pub struct Settings {
     /// Address of the peer listener.
     pub peer_addr: Option<String>,
     /// Where peers reach us, `host[:port]`.
+    #[serde(deserialize_with = "file::texts")]
     pub advertise: Vec<String>,
     /// `deny`, `allow` or `off`.
     pub acl: Option<String>,
     /// Where the audit trail goes: a path, `stdout`, both, or `off`.
+    #[serde(deserialize_with = "file::texts")]
     pub audit_log: Vec<String>,
     /// Whether tokens without CA may be used.
     pub allow_plaintext: Option<bool>,
     /// Networks that are never dialed, in CIDR form.
+    #[serde(deserialize_with = "file::texts")]
     pub dial_deny: Vec<String>,
     /// Most connections on one listener of the HTTP API.
     #[serde(deserialize_with = "file::number_or_text")]
@@ -203,12 +208,22 @@ pub enum LogFormat {
 
 /// One mistake in the settings: which, what came, what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("-{setting}: {problem}")]
+#[error("{}: {problem}", place.as_ref().map_or_else(|| format!("-{setting}"), Clone::clone))]
 pub struct Mistake {
     /// The flag's name; its variable is `PEERING_SERVER_` and the same in capitals.
     pub setting: &'static str,
+    /// Where the value was given, if by no flag.
+    pub place: Option<String>,
     /// What is wrong and what to do.
     pub problem: String,
+}
+
+impl Mistake {
+    /// Blames a flag.
+    #[must_use]
+    pub const fn new(setting: &'static str, problem: String) -> Self {
+        Self { setting, place: None, problem }
+    }
 }
 
 /// All mistakes in the settings.

@@ -26,7 +26,7 @@ pub(super) struct Resolver {
 
 impl Resolver {
     pub(super) fn mistake(&mut self, setting: &'static str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake { setting, problem: problem.into() });
+        self.mistakes.push(Mistake::new(setting, problem.into()));
     }
 
     fn choice<T: Copy>(&mut self, setting: &'static str, given: Option<&str>, choices: &[(&str, T)]) -> Option<T> {
