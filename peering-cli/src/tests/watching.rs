@@ -105,6 +105,7 @@ async fn on_a_terminal_the_table_is_drawn_anew_when_it_changes() {
     outcome.unwrap();
     let clear = "\u{1b}[H\u{1b}[2J";
     let heading = "Imported Svcs  Exported Svcs  Meta\n";
+    let why = "a is FAILING since 2030-06-01T00:00:00Z (connection-lost)\n";
     let tables: Vec<&str> = stdout.split(clear).collect();
     assert_eq!(
         tables,
@@ -114,15 +115,50 @@ async fn on_a_terminal_the_table_is_drawn_anew_when_it_changes() {
                 "Name  State    {heading}a     ACTIVE   0              0              \nb     PENDING  0              0              \n"
             ),
             &format!(
-                "Name  State    {heading}a     FAILING  0              0              \nb     ACTIVE   0              0              \n"
+                "Name  State    {heading}a     FAILING  0              0              \nb     ACTIVE   0              0              \n\n{why}"
             ),
             &format!(
-                "Name   State    {heading}a      FAILING  0              0              \nc\\x1b  PENDING  0              0              \n"
+                "Name   State    {heading}a      FAILING  0              0              \nc\\x1b  PENDING  0              0              \n\n{why}"
             ),
             "There are no peering connections.\n\n",
         ]
     );
     assert_eq!(stderr.lines().count(), 2, "{stderr}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_terminal_it_is_said_under_the_table_why_a_peering_is_not_active() {
+    let error = |code: &str| json!({"Time": "2030-05-31T23:59:00Z", "Code": code, "Text": "a\u{1b}b", "Remedy": "r"});
+    let last =
+        |to: &str| json!({"Time": "2030-05-31T23:58:00Z", "From": "ACTIVE", "To": to, "Cause": "connection-lost"});
+    let one = |name: &str, state: &str, error: Value, last: Option<Value>| {
+        let detail = json!({"LastError": error, "Transitions": last.into_iter().collect::<Vec<_>>()});
+        serde_json::from_value(json!({"ID": "i", "Name": name, "State": state, "Detail": detail})).unwrap()
+    };
+    let peerings: Vec<Peering> = vec![
+        one("a", "ACTIVE", error("old"), Some(last("ACTIVE"))),
+        one("b", "PENDING", error("name-unresolved"), None),
+        one("c", "FAILING", error("connection-refused"), Some(last("FAILING"))),
+        one("d", "PENDING", Value::Null, None),
+        one("e\u{1b}", "FAILING", Value::Null, Some(last("FAILING"))),
+    ];
+    let mut stdout = Vec::new();
+    let mut stderr = Vec::new();
+    let mut output = Output::new(&mut stdout, &mut stderr).on(Terminals { stdout: true, stderr: true });
+    let clock = || super::NOW.parse().unwrap();
+    let screen = Screen { format: Format::Pretty, output: &mut output, clock: &clock, drawn: None };
+    let list = async || Ok(Some(peerings.clone()));
+    watch(list, screen, sleep(Duration::from_millis(500))).await.unwrap();
+    let shown = String::from_utf8(stdout).unwrap();
+    let (_, under) = shown.split_once("\n\n").unwrap_or_else(|| panic!("nothing is under the table: {shown}"));
+    assert!(
+        under.starts_with(
+            "b is PENDING; last error 2030-05-31T23:59:00Z name-unresolved: a\\x1bb\n\
+             c is FAILING since 2030-05-31T23:58:00Z (connection-lost); last error 2030-05-31T23:59:00Z connection-refused: a\\x1bb\n\
+             e\\x1b is FAILING since 2030-05-31T23:58:00Z (connection-lost)\n"
+        ),
+        "{under}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::client::error::ClientError;
+use crate::commands::detail::error_line;
 use crate::commands::error::CommandError;
 use crate::commands::format::Format;
 use crate::commands::session::Session;
@@ -119,7 +120,7 @@ impl Screen<'_, '_> {
 
     fn show(&mut self, before: &BTreeMap<String, String>, now: &[Peering]) -> Result<(), CommandError> {
         if self.format == Format::Pretty && self.output.terminals().stdout {
-            let table = super::pretty(now);
+            let table = with_reasons(super::pretty(now), now);
             if self.drawn.as_ref() != Some(&table) {
                 self.output.redraw(&table)?;
                 self.drawn = Some(table);
@@ -152,6 +153,28 @@ fn changes<'a>(before: &'a BTreeMap<String, String>, now: &'a [Peering], at: Tim
     }
     changes.sort_by(|a, b| a.name.cmp(b.name));
     changes
+}
+
+/// Adds to a table, below it, a line for each peering that is not ACTIVE and of which the server says why.
+fn with_reasons(mut table: String, peerings: &[Peering]) -> String {
+    let reasons: Vec<String> = peerings.iter().filter_map(reason).collect();
+    if !reasons.is_empty() {
+        table.truncate(table.trim_end_matches('\n').len());
+        table.push_str("\n\n");
+        table.push_str(&reasons.join("\n"));
+    }
+    table
+}
+
+fn reason(peering: &Peering) -> Option<String> {
+    let detail = peering.detail.as_ref().filter(|_| peering.state != "ACTIVE")?;
+    let last = detail.transitions.last().filter(|last| last.to == peering.state);
+    let since = last.map(|last| format!(" since {} ({})", gotime::rfc3339_seconds(last.time), line(&last.cause)));
+    let error = detail.last_error.as_ref();
+    let error =
+        error.map(|error| format!("; last error {} {}", gotime::rfc3339_seconds(error.time), error_line(error)));
+    let why = [since, error].into_iter().flatten().collect::<String>();
+    (!why.is_empty()).then(|| format!("{} is {}{why}", line(&peering.name), line(&peering.state)))
 }
 
 /// Returns why a peering is in its state, if its last transition led there.
