@@ -87,6 +87,23 @@ fn nothing_is_said_in_words_or_as_an_empty_list() {
 }
 
 #[test]
+fn what_matches_nothing_is_not_said_to_be_nothing_at_all() {
+    let server = Mock::start(|_| list(&[], 1));
+    let unmatched = succeeded("No issued token matches what was asked for.\n");
+    for words in
+        [&["list", "-peer", "nosuch"][..], &["list", "-state", "unused"], &["list", "-peer=a", "-state=revoked"]]
+    {
+        assert_eq!(ask(&server, words), unmatched, "{words:?}");
+    }
+    assert_eq!(ask(&server, &["list", "-peer", "", "-state="]), succeeded("There are no issued tokens.\n"));
+    let unmatched = succeeded("No token that can be revoked matches what was asked for.\n");
+    for words in [&["-peer", "nosuch"][..], &["-older-than", "24h"], &["-peer", "nosuch", "-dry-run"]] {
+        assert_eq!(ask(&server, &[&["revoke", "-all"], words].concat()), unmatched, "{words:?}");
+    }
+    assert_eq!(ask(&server, &["list", "-peer", "nosuch", "-format=json"]), succeeded("[]\n"));
+}
+
+#[test]
 fn a_list_that_was_cut_is_asked_for_to_its_end_and_never_in_a_circle() {
     let server = Mock::start(|seen| {
         let (token, next) = match seen.uri.query() {

@@ -54,6 +54,9 @@ impl List {
         let tokens = issued.map_err(|error| explained(error, IssuedError::List))?.tokens;
         match format {
             Format::Json => world.output.json(&tokens)?,
+            Format::Pretty if tokens.is_empty() && (!wanted.peer.is_empty() || !wanted.states.is_empty()) => {
+                world.output.result("No issued token matches what was asked for.")?;
+            }
             Format::Pretty if tokens.is_empty() => world.output.result("There are no issued tokens.")?,
             Format::Pretty => world.output.result(&page::lay_out(&tokens))?,
         }

@@ -116,6 +116,15 @@ impl Revoke {
     }
 }
 
+/// Says that nothing is left to revoke, of all tokens or of those that were asked for.
+const fn nothing_to_revoke(wanted: &Wanted) -> &'static str {
+    if wanted.peer.is_empty() && wanted.older_than.is_empty() {
+        "There are no tokens to revoke."
+    } else {
+        "No token that can be revoked matches what was asked for."
+    }
+}
+
 /// Revocations in progress.
 struct Run<'a> {
     session: &'a Session,
@@ -136,7 +145,7 @@ impl Run<'_> {
         let (tokens, _) = self.list(wanted)?;
         match self.format {
             Format::Json => world.output.json(&tokens)?,
-            Format::Pretty if tokens.is_empty() => world.output.result("There are no tokens to revoke.")?,
+            Format::Pretty if tokens.is_empty() => world.output.result(nothing_to_revoke(wanted))?,
             Format::Pretty => {
                 let page = lay_out(&tokens);
                 world.output.result(&format!("{page}\n\n{} would be revoked.", count(tokens.len())))?;
@@ -170,7 +179,7 @@ impl Run<'_> {
             world.output.message(&format!("Warning: {newer} issued since this began can still be used"));
         }
         if self.outcomes.is_empty() && self.format == Format::Pretty {
-            return Ok(world.output.result("There are no tokens to revoke.")?);
+            return Ok(world.output.result(nothing_to_revoke(wanted))?);
         }
         self.finish(world)
     }
