@@ -116,3 +116,26 @@ fn in_a_file_a_text_does_for_a_list_of_one_and_a_wrong_value_has_its_key() {
         assert!(ran.exit == Exit::Failure && ran.stderr.starts_with(&told), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn an_advertised_address_that_nobody_may_dial_is_refused_with_the_reason() {
+    let home = tempfile::tempdir().unwrap();
+    let form = "expected host or host:port, an IPv6 address with port in brackets";
+    for (address, told) in [
+        ("169.254.1.1", "peers would not dial \"169.254.1.1\": the address is link-local"),
+        ("[fe80::1]:8503", "peers would not dial \"[fe80::1]:8503\": the address is link-local"),
+        (
+            "0.0.0.0",
+            "peers would not dial \"0.0.0.0\": the address is unspecified and leads to whoever dials it: name the one at \
+             which they reach this server",
+        ),
+        ("224.0.0.1:8503", "peers would not dial \"224.0.0.1:8503\": the address is a multicast address"),
+        ("255.255.255.255", "peers would not dial \"255.255.255.255\": the address is a broadcast or reserved address"),
+        ("http://me", &format!("{form}, got \"http://me\"")),
+        ("", &format!("{form}, got \"\"")),
+        (":8503", &format!("{form}, got \":8503\"")),
+        ("host:0", &format!("{form}, got \"host:0\"")),
+    ] {
+        assert_eq!(check(&home, &["-advertise", address], &[]), wrong(&format!("-advertise: {told}")));
+    }
+}

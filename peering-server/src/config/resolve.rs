@@ -8,7 +8,7 @@ use peering_core::name::Datacenter;
 use super::{AclMode, Advertise, AuditLog, Config, LogFormat, LogLevel, Mistake, Mistakes, Settings, StoreChoice};
 use crate::bounds::{ADDRESSES_MAX, HTTP_CONNECTIONS_MAX};
 use crate::causes::chain;
-use crate::dial::{AddressOrigin, DialPolicy};
+use crate::dial::{AddressOrigin, DialPolicy, DialRefusal};
 use crate::tls::CertificateFiles;
 
 /// Name of the file in the data directory that holds the first management token.
@@ -129,11 +129,8 @@ impl Resolver {
         let mut hosts = Vec::new();
         for text in given {
             match split_advertised(text) {
-                Some(host) => hosts.push(host),
-                None => self.mistake(
-                    "advertise",
-                    format!("expected host or host:port, an IPv6 address with port in brackets, got {text:?}"),
-                ),
+                Ok(host) => hosts.push(host),
+                Err(refusal) => self.mistake("advertise", refusal.told(text)),
             }
         }
         Advertise::Given(hosts)
@@ -164,19 +161,46 @@ pub(super) fn may_listen(address: SocketAddr, encryption: Encryption, acl: AclMo
     Err(format!("{address} is not a loopback address; beyond this machine the API needs {lacks}"))
 }
 
+/// Why a text does not say where peers reach us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotAdvertised {
+    /// It is no host with or without a port.
+    Form,
+    /// A dialer of ours would not dial it.
+    Undialed(DialRefusal),
+}
+
+impl NotAdvertised {
+    fn told(self, text: &str) -> String {
+        match self {
+            Self::Form => format!("expected host or host:port, an IPv6 address with port in brackets, got {text:?}"),
+            // The words of a dialer speak of this machine and to somebody else.
+            Self::Undialed(DialRefusal::Unspecified) => format!(
+                "peers would not dial {text:?}: the address is unspecified and leads to whoever dials it: name the one at \
+                 which they reach this server"
+            ),
+            Self::Undialed(refusal) => format!("peers would not dial {text:?}: {refusal}"),
+        }
+    }
+}
+
 /// Splits `host[:port]`; a bare IPv6 address is a host.
-fn split_advertised(text: &str) -> Option<(String, Option<u16>)> {
+fn split_advertised(text: &str) -> Result<(String, Option<u16>), NotAdvertised> {
     let unbracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(ip) = unbracketed.parse::<IpAddr>() {
-        return can_be_dialed(ip).then(|| (ip.to_string(), None));
+        can_be_dialed(ip)?;
+        return Ok((ip.to_string(), None));
     }
-    if text.contains(':') {
-        let address = peering_core::address::ServerAddress::parse(text).ok()?;
-        let is_host =
-            !address.host().is_empty() && address.host().parse().is_ok_and(can_be_dialed) || is_name(address.host());
-        return is_host.then(|| (address.host().to_owned(), Some(address.port())));
+    if !text.contains(':') {
+        return if is_name(text) { Ok((text.to_owned(), None)) } else { Err(NotAdvertised::Form) };
     }
-    is_name(text).then(|| (text.to_owned(), None))
+    let address = peering_core::address::ServerAddress::parse(text).map_err(|_| NotAdvertised::Form)?;
+    match address.host().parse() {
+        Ok(ip) => can_be_dialed(ip)?,
+        Err(_) if is_name(address.host()) => {}
+        Err(_) => return Err(NotAdvertised::Form),
+    }
+    Ok((address.host().to_owned(), Some(address.port())))
 }
 
 fn is_name(text: &str) -> bool {
@@ -184,9 +208,9 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && is_plain && text.parse::<IpAddr>().is_err()
 }
 
-/// Says whether a dialer of ours would dial this address at all.
-fn can_be_dialed(ip: IpAddr) -> bool {
-    DialPolicy::default().check(ip, AddressOrigin::Token).is_ok()
+/// Refuses an address that a dialer of ours would not dial at all.
+fn can_be_dialed(ip: IpAddr) -> Result<(), NotAdvertised> {
+    DialPolicy::default().check(ip, AddressOrigin::Token).map(drop).map_err(NotAdvertised::Undialed)
 }
 
 impl Settings {
@@ -476,10 +500,10 @@ mod tests {
 
     #[test]
     fn advertised_hosts_may_lack_a_port_and_ipv6_its_brackets() {
-        assert_eq!(split_advertised("host"), Some(("host".into(), None)));
-        assert_eq!(split_advertised("host:1"), Some(("host".into(), Some(1))));
-        assert_eq!(split_advertised("2001:db8::1"), Some(("2001:db8::1".into(), None)));
-        assert_eq!(split_advertised("[2001:db8::1]:5"), Some(("2001:db8::1".into(), Some(5))));
+        assert_eq!(split_advertised("host"), Ok(("host".into(), None)));
+        assert_eq!(split_advertised("host:1"), Ok(("host".into(), Some(1))));
+        assert_eq!(split_advertised("2001:db8::1"), Ok(("2001:db8::1".into(), None)));
+        assert_eq!(split_advertised("[2001:db8::1]:5"), Ok(("2001:db8::1".into(), Some(5))));
         for bad in [
             "",
             "0.0.0.0",
@@ -494,7 +518,7 @@ mod tests {
             "http://host",
             ":1",
         ] {
-            assert_eq!(split_advertised(bad), None, "{bad}");
+            assert!(split_advertised(bad).is_err(), "{bad}");
         }
     }
 }
