@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
-use crate::audit::{AuditError, Auditor, Means, Trail};
+use crate::audit::{self, AuditError, Auditor, Means, Trail};
 use crate::bounds::DRAIN_MAX;
 use crate::ca::{CaError, LeafKeeper, renew};
 use crate::causes::chain;
@@ -34,7 +34,7 @@ use crate::service::outbox::Outbox;
 use crate::service::status::StreamBoard;
 use crate::service::{Parts, Service, ServiceError};
 use crate::store::memory::MemoryStore;
-use crate::store::sqlite::{DATABASE_FILE, OpenError, SqliteStore};
+use crate::store::sqlite::{self, DATABASE_FILE, OpenError, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::tls::{ALPN_H2, ALPN_HTTP_1_1, CertificateFiles, CertificateFilesError, KeySlot, ServerTls};
 
@@ -210,6 +210,24 @@ impl Default for Sources {
 }
 
 impl Server {
+    /// Looks on the disk for what a start with these settings would refuse: owners and modes of the data directory and of
+    /// the store in it, and the place of the audit log. Makes and locks nothing.
+    ///
+    /// # Errors
+    /// [`StartError`], as the start would have it.
+    pub fn check(config: &Config) -> Result<(), Box<StartError>> {
+        let will_be = match &config.store {
+            StoreChoice::Memory => None,
+            StoreChoice::Sqlite { data_dir, .. } => {
+                let refused = |source| StartError::Open { data_dir: data_dir.clone(), source };
+                sqlite::check(data_dir).map_err(refused)?;
+                Some(data_dir.as_path())
+            }
+        };
+        let audit_log = config.audit.file.as_deref();
+        Ok(audit_log.map_or(Ok(()), |path| audit::check_place(path, will_be)).map_err(StartError::Audit)?)
+    }
+
     /// Starts a server with the machine's clock and randomness.
     ///
     /// # Errors

@@ -148,6 +148,7 @@ impl Server {
             if let Some(unknown) = unknown {
                 world.output.message(&format!("Warning: {unknown}"));
             }
+            Running::check(&config).map_err(CommandError::Start)?;
             return Ok(world.output.result("The settings are good.")?);
         }
         let log = start_log(config.log_level, config.log_format);

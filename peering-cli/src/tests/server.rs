@@ -1,6 +1,8 @@
 //! `peering server -check`: where a setting may stand, and what is said of one that cannot be used.
 
-use std::fs;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -138,4 +140,43 @@ fn an_advertised_address_that_nobody_may_dial_is_refused_with_the_reason() {
     ] {
         assert_eq!(check(&home, &["-advertise", address], &[]), wrong(&format!("-advertise: {told}")));
     }
+}
+
+#[test]
+fn a_check_finds_what_the_start_would_refuse_and_makes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name).display().to_string();
+    let (log, linked, missing) = (at("log"), at("linked"), at("missing/audit.log"));
+    let directory = home.path().display().to_string();
+    fs::write(&log, "").unwrap();
+    symlink(&log, &linked).unwrap();
+    let no_file =
+        |path: &str| format!("the audit log {path} is not a regular file: name another, or stdout for standard output");
+    for (path, told) in [
+        (directory.as_str(), no_file(&directory)),
+        ("/dev/null", no_file("/dev/null")),
+        (&linked, no_file(&linked)),
+        (&missing, format!("cannot open the audit log {missing}: No such file or directory (os error 2)")),
+    ] {
+        let ran = check(&home, &["-audit-log", path], &[]);
+        assert_eq!(ran, failed(&format!("Error starting the server: {told}")));
+    }
+    assert_eq!(check(&home, &["-audit-log", &log], &[]), good());
+    assert_eq!(check(&home, &["-audit-log", &at("new")], &[]), good());
+    assert_eq!(check(&home, &["-audit-log", "stdout"], &[]), good());
+    let data = at("data");
+    assert_eq!(check(&home, &["-audit-log", &format!("{data}/trail")], &[]), good(), "the start makes the directory");
+    fs::write(&data, "").unwrap();
+    let ran = check(&home, &[], &[]);
+    let opening = format!("Error starting the server: the store in {data} cannot be opened: {data}");
+    assert!(ran.exit == Exit::Failure && ran.stderr.starts_with(&format!("{opening} is not a directory")), "{ran:?}");
+    fs::remove_file(&data).unwrap();
+    DirBuilder::new().mode(0o700).create(&data).unwrap();
+    assert_eq!(check(&home, &[], &[]), good());
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
+    let told = format!("{opening} has mode 0755, so that others may use it: run `chmod 700 {data}`");
+    assert_eq!(check(&home, &[], &[]), failed(&told));
+    assert_eq!(check(&home, &["-store", "memory"], &[]), good(), "there is no store in it then");
+    assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
+    assert!(!Path::new(&at("new")).exists());
 }

@@ -256,6 +256,20 @@ fn look_for(path: &Path, file: &TrailFile, last: Head, wanted: Head) -> io::Resu
     Ok(found?.unwrap_or(false))
 }
 
+/// Refuses a place where no trail can be, without making or locking anything. `will_be` is a directory that is made first.
+pub(crate) fn check_place(path: &Path, will_be: Option<&Path>) -> Result<(), AuditError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => return check(path, &found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(AuditError::of_io("look at", path, error)),
+    }
+    let directory = directory_of(path);
+    if will_be.is_some_and(|will_be| will_be.starts_with(directory)) {
+        return Ok(());
+    }
+    fs::metadata(directory).map(drop).map_err(|error| AuditError::of_io("open", path, error))
+}
+
 fn check(path: &Path, metadata: &Metadata) -> Result<(), AuditError> {
     let path = || path.to_owned();
     if !metadata.is_file() {

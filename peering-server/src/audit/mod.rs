@@ -28,6 +28,7 @@ pub(crate) mod tests;
 mod trail;
 
 pub use error::AuditError;
+pub(crate) use file::check_place;
 pub use stored::{StoredHeadError, stored_head};
 pub(crate) use task::Auditor;
 pub(crate) use trail::{Means, Trail};

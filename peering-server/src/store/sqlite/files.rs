@@ -53,7 +53,7 @@ impl DataDirectory {
 }
 
 /// Checks owners and modes without making anything or taking the lock; tells whether there is a database.
-pub(super) fn check(directory: &Path) -> Result<bool, OpenError> {
+pub(crate) fn check(directory: &Path) -> Result<bool, OpenError> {
     match directory.metadata() {
         Ok(metadata) if metadata.is_dir() => check_directory(directory, &metadata)?,
         Ok(_) => return Err(OpenError::NotADirectory { path: directory.to_owned() }),

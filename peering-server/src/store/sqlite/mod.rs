@@ -29,8 +29,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use backup::{Backup, BackupError, back_up};
 pub use error::OpenError;
-pub(crate) use files::DATABASE_FILE;
 use files::DataDirectory;
+pub(crate) use files::{DATABASE_FILE, check};
 use read::Readers;
 use write::{COMMITS_WAITING_MAX, Job, Request, Writer};
 
