@@ -47,7 +47,7 @@ pub(crate) enum FlagError {
         reason: String,
     },
     /// The verb takes fewer words. The word is not repeated, since it may be part of a token.
-    #[error("too many arguments: put a token that has blanks into quotes")]
+    #[error("too many arguments: -h shows what this command takes; put one that has blanks into quotes")]
     TooMany,
     /// An argument is not UTF-8.
     #[error("an argument is not valid UTF-8")]

@@ -49,6 +49,9 @@ pub(crate) struct Backup {
 impl Backup {
     pub(crate) fn run(self, world: &mut World<'_>) -> Result<(), CommandError> {
         let file = self.file.filter(|path| !path.as_os_str().is_empty()).ok_or(CommandError::NoBackupFile)?;
+        if file.as_os_str() == "-" {
+            return Err(CommandError::BackupStream);
+        }
         let data_dir = data_dir(self.data_dir, world.environment)?;
         let made = back_up(&data_dir, &file, &SystemEntropy).map_err(|error| CommandError::Backup(Box::new(error)))?;
         let peerings = if made.peerings == 1 { "peering" } else { "peerings" };

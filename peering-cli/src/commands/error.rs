@@ -181,6 +181,10 @@ pub(crate) enum CommandError {
     #[cfg(feature = "server")]
     #[error("Missing the file for the backup, such as /var/backups/peering-2026-01-31.sqlite")]
     NoBackupFile,
+    /// `backup` was to write to a stream.
+    #[cfg(feature = "server")]
+    #[error("A backup is a file that is checked after it was written, and cannot go to standard output: name a file")]
+    BackupStream,
     /// Nobody said where a server keeps its data.
     #[cfg(feature = "server")]
     #[error("Missing the directory of the server: give -data-dir, or set HOME or XDG_STATE_HOME")]

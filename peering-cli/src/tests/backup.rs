@@ -51,3 +51,41 @@ fn without_a_file_or_a_store_there_is_no_backup() {
     assert_eq!(ran, failed(&format!("Error making the backup: there is no store in {nowhere}: {told}")));
     assert!(!copy.exists() && !dir.path().join("nowhere").exists());
 }
+
+#[test]
+fn a_backup_goes_to_one_file_and_to_no_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    drop(SqliteStore::open(&data).unwrap());
+    let stream =
+        "A backup is a file that is checked after it was written, and cannot go to standard output: name a file";
+    assert_eq!(peering(&["backup", "-data-dir", data.to_str().unwrap(), "-"], &[]), failed(stream));
+    let ran = peering(&["backup", "-data-dir", data.to_str().unwrap(), "a", "b"], &[]);
+    let told = "too many arguments: -h shows what this command takes; put one that has blanks into quotes\n";
+    assert!(ran.exit == Exit::Failure && ran.stderr.starts_with(told), "{}", ran.stderr);
+    assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
+fn a_store_that_is_damaged_is_named_and_not_its_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    let store = SqliteStore::open(&data).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for commit in 1..=40 {
+        let put = |at: u64| Write::Put(format!("peerings/{commit}-{at}"), vec![b'x'; 1_000]);
+        let txn = Txn { writes: (0..10).map(put).collect(), ..Txn::default() };
+        assert_eq!(runtime.block_on(store.commit(txn)).unwrap(), Commit::Committed(commit));
+    }
+    runtime.block_on(store.close());
+    drop(store);
+    let database = data.join("store.sqlite");
+    let mut bytes = fs::read(&database).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 20_000].fill(0xff);
+    fs::write(&database, bytes).unwrap();
+    let ran = peering(&["backup", "-data-dir", data.to_str().unwrap(), copy.to_str().unwrap()], &[]);
+    let told = format!("Error making the backup: the store {} is damaged (", database.display());
+    assert!(ran.exit == Exit::Failure && ran.stderr.starts_with(&told), "{}", ran.stderr);
+    assert!(!copy.exists());
+}

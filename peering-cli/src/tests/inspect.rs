@@ -291,7 +291,10 @@ fn something_must_be_given_and_only_one_thing() {
     let ran = peering(&["inspect"], &[]);
     assert_eq!(ran.stderr, "Missing the token to inspect: give the token, its file, or - for standard input\n");
     let ran = peering(&["inspect", "half", "secretpart"], &[]);
-    assert_eq!(ran.stderr.lines().next(), Some("too many arguments: put a token that has blanks into quotes"));
+    assert_eq!(
+        ran.stderr.lines().next(),
+        Some("too many arguments: -h shows what this command takes; put one that has blanks into quotes")
+    );
     assert!(ran.exit == Exit::Failure && !ran.stderr.contains("secretpart"));
 }
 

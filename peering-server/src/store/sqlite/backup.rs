@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
 use super::error::OpenError;
@@ -64,6 +64,14 @@ pub enum BackupError {
     Beside {
         /// The data directory.
         directory: PathBuf,
+    },
+    /// What was to be copied is damaged.
+    #[error("the store {} is damaged ({problem}): restore it from an earlier backup", path.display())]
+    DamagedStore {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
     },
     /// What was written is not what a store is.
     #[error("the copy at {} is not a good store ({problem}) and was removed: look at the disk, and at the store itself", path.display())]
@@ -212,8 +220,21 @@ fn copy(database: &Path, draft: &Path) -> Result<(), BackupError> {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8");
         return Err(failed("write", draft)(source));
     };
-    connection.execute("VACUUM INTO ?1", [name]).map_err(refused("copy the store to", draft))?;
-    Ok(())
+    connection.execute("VACUUM INTO ?1", [name]).map(drop).map_err(|source| {
+        // SQLite says of a damaged page that the disk is full, if that is how it reads.
+        let damage =
+            damage(&connection).map(|problem| BackupError::DamagedStore { path: database.to_owned(), problem });
+        damage.unwrap_or_else(|| refused("copy the store to", draft)(source))
+    })
+}
+
+/// Says what is wrong with the pages of a store; nothing if they are good, or cannot be read for another reason.
+fn damage(connection: &Connection) -> Option<String> {
+    let verdict: Result<String, _> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match verdict {
+        Ok(verdict) => (verdict != "ok").then(|| verdict.trim().lines().last().unwrap_or_default().to_owned()),
+        Err(error) => (error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)).then(|| error.to_string()),
+    }
 }
 
 /// Reads a copy: that every page of it is good, that it is a store of ours, and what is in it.

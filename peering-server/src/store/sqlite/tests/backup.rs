@@ -150,7 +150,7 @@ async fn a_store_that_is_damaged_or_of_another_program_is_not_copied() {
     bytes[middle..middle + 8_192].fill(0xff);
     fs::write(&database, bytes).unwrap();
     let error = copy(&place, &target).unwrap_err();
-    assert!(matches!(error, BackupError::Sqlite { .. } | BackupError::Damaged { .. }), "{error:?}");
+    assert!(matches!(&error, BackupError::DamagedStore { path, .. } if *path == database), "{error:?}");
     let foreign = Place::new();
     drop(foreign.open());
     let connection = rusqlite::Connection::open(foreign.data.join("store.sqlite")).unwrap();
