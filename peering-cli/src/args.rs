@@ -93,7 +93,8 @@ pub(crate) enum Verb {
     Quickstart(quickstart::Quickstart),
 }
 
-/// Words after the flags, which Consul's commands ignore and so do we.
+/// Words after the flags, which Consul's commands ignore and so do ours of the same name; those that Consul has not refuse
+/// them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Leftovers {
     #[arg(value_name = "args", hide = true, num_args = 0..)]

@@ -18,7 +18,7 @@ use peering_server::service::peerings::TokenRequest;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
-use crate::args::{Leftovers, go_bool};
+use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::world::World;
 
@@ -48,8 +48,6 @@ pub(crate) struct Quickstart {
         default_missing_value = "true", default_value = "false", hide_default_value = true,
         value_parser = go_bool::parse)]
     exit: bool,
-    #[command(flatten)]
-    leftovers: Leftovers,
 }
 
 /// Why the demonstration failed.

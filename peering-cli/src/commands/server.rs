@@ -19,7 +19,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
-use crate::args::Leftovers;
 use crate::args::go_bool;
 use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
@@ -136,8 +135,6 @@ pub(crate) struct Server {
         default_missing_value = "true", default_value = "false", hide_default_value = true,
         value_parser = go_bool::parse)]
     check: bool,
-    #[command(flatten)]
-    leftovers: Leftovers,
 }
 
 impl Server {

@@ -231,3 +231,27 @@ fn settings_that_are_wrong_are_refused_in_the_words_of_the_verb() {
         assert_eq!(peering(words, variables), failed(&message), "{words:?}");
     }
 }
+
+#[test]
+fn verbs_of_ours_refuse_words_that_they_do_not_take() {
+    let mut verbs = vec![
+        vec!["issued", "list", "west"],
+        vec!["audit", "key", "x"],
+        vec!["audit", "head", "x"],
+        vec!["completion", "bash", "x"],
+        vec!["man", "directory", "x"],
+    ];
+    if cfg!(feature = "server") {
+        verbs.extend([
+            vec!["keyring", "list", "x"],
+            vec!["keyring", "rotate", "x"],
+            vec!["server", "-check", "false"],
+            vec!["quickstart", "-exit", "x"],
+        ]);
+    }
+    for words in verbs {
+        let ran = peering(&words, &[]);
+        assert!(ran.exit == Exit::Failure && ran.stderr.starts_with("too many arguments: "), "{words:?}: {ran:?}");
+        assert_eq!(ran.stdout, "", "{words:?}");
+    }
+}

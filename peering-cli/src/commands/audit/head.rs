@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Args;
 use peering_core::audit;
 
-use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
 use crate::commands::audit::error::{AuditError, explained};
 use crate::commands::session::Session;
@@ -36,8 +35,6 @@ pub(crate) struct Head {
         help = "The data `directory` of a server that is not running: what its store last kept of the trail's end."
     )]
     data_dir: Option<PathBuf>,
-    #[command(flatten)]
-    leftovers: Leftovers,
 }
 
 impl Head {

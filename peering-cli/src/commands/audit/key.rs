@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Args;
 use peering_core::api::audit::AuditKey;
 
-use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
 use crate::commands::audit::error::{AuditError, explained};
 use crate::commands::audit::keys;
@@ -36,8 +35,6 @@ pub(crate) struct Key {
     keyring: Option<PathBuf>,
     #[arg(long, value_name = "string", default_value = "pretty", help = "How the keys are printed: pretty or json.")]
     format: String,
-    #[command(flatten)]
-    leftovers: Leftovers,
 }
 
 impl Key {

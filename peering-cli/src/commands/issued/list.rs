@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::error::{IssuedError, explained};
 use super::page;
-use crate::args::Leftovers;
 use crate::args::http::HttpFlags;
 use crate::client::issued::Wanted;
 use crate::commands::error::CommandError;
@@ -40,8 +39,6 @@ pub(super) struct List {
     state: Option<String>,
     #[arg(long, value_name = "string", default_value = "pretty", help = "How the list is printed: pretty or json.")]
     format: String,
-    #[command(flatten)]
-    leftovers: Leftovers,
 }
 
 impl List {

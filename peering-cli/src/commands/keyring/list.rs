@@ -7,7 +7,6 @@ use peering_server::entropy::SystemEntropy;
 use peering_server::keyring::Keyring;
 
 use super::{PlaceFlags, failed};
-use crate::args::Leftovers;
 use crate::commands::error::CommandError;
 use crate::output::table;
 use crate::world::World;
@@ -28,8 +27,6 @@ use crate::world::World;
 pub(crate) struct List {
     #[command(flatten)]
     place: PlaceFlags,
-    #[command(flatten)]
-    leftovers: Leftovers,
 }
 
 impl List {
