@@ -217,7 +217,8 @@ impl Server {
     /// Reads the settings again and takes on what a running server can. A mistake leaves everything as it was.
     fn reload(&self, server: &Running, log: &LogLevels, environment: Environment<'_>) {
         // A pipe can be read once: the second time it would look like a file without settings.
-        if let Some(path) = self.config_file(environment).filter(|path| !path.is_file()) {
+        let is_pipe = |path: &PathBuf| path.metadata().is_ok_and(|found| !found.is_file());
+        if let Some(path) = self.config_file(environment).filter(is_pipe) {
             return error!(path = %path.display(), "SIGHUP: the settings file is no regular file, nothing was reloaded");
         }
         let new = match self.read_settings(environment) {
