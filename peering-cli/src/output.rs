@@ -5,8 +5,6 @@
 pub(crate) mod escape;
 #[cfg(feature = "server")]
 pub(crate) mod log;
-#[cfg(feature = "server")]
-pub(crate) mod ready;
 pub(crate) mod table;
 
 use std::io::{self, Write};

@@ -1,16 +1,14 @@
 //! `peering server`: runs a server until it is told to stop.
 
 use std::error::Error;
-use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use clap::Args;
 use peering_server::config::env::{CONFIG_FILE, FLAGS_ALONE, PREFIX, VARIABLES, is_unknown};
 use peering_server::config::{Config, LogFormat, LogLevel, Mistake, Mistakes, Settings};
 use peering_server::listen::ListenAddress;
 use peering_server::logs;
-use peering_server::server::{Server as Running, Sources};
+use peering_server::server::Server as Running;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
@@ -24,7 +22,6 @@ use crate::commands::error::CommandError;
 use crate::data_dir::{current_uid, default_data_dir};
 use crate::output::escape::line;
 use crate::output::log::Guarded;
-use crate::output::ready::Ready;
 use crate::world::{Environment, World};
 
 /// What the names of our crates begin with.
@@ -194,12 +191,13 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Runtime)?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(CommandError::Runtime)?;
-        let ready = Ready::default();
-        let stdout: Arc<Mutex<dyn Write + Send>> = Arc::new(Mutex::new(ready.stdout()));
-        let server = Running::start_with(config, Sources { stdout, ..Sources::default() });
-        let server = server.await.map_err(|error| CommandError::Start(Box::new(error)))?;
-        world.output.result(&ready_line(&server))?;
-        drop(ready);
+        let prints_trail = config.audit.stdout;
+        let server = Running::start(config).await.map_err(|error| CommandError::Start(Box::new(error)))?;
+        // Standard output that holds a trail holds nothing else, so that it can be verified as it is.
+        match ready_line(&server) {
+            ready if prints_trail => world.output.message(&ready),
+            ready => world.output.result(&ready)?,
+        }
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,

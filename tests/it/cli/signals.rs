@@ -12,15 +12,19 @@ use tokio::net::TcpStream;
 
 use crate::under_test::program;
 
-/// Starts a server on free ports, with a data directory of its own.
+/// Starts a server on free ports, with a data directory of its own, and waits until it is ready.
 async fn server(more: &[&str]) -> (Process, TempDir) {
+    let (mut process, directory) = starting(more);
+    process.line_with("ready").await;
+    (process, directory)
+}
+
+fn starting(more: &[&str]) -> (Process, TempDir) {
     let directory = private_directory();
     let data_dir = directory.path().display().to_string();
     #[rustfmt::skip]
     let words = ["server", "-acl", "off", "-data-dir", &data_dir, "-http-addr", "127.0.0.1:0", "-peer-addr", "127.0.0.1:0"];
-    let mut process = program().call(words.iter().chain(more)).start();
-    process.line_with("ready").await;
-    (process, directory)
+    (program().call(words.iter().chain(more)).start(), directory)
 }
 
 #[tokio::test]
@@ -55,15 +59,26 @@ async fn the_log_goes_to_standard_error_in_the_format_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn the_audit_trail_goes_to_a_file_and_to_standard_output_after_the_ready_line() {
+async fn the_audit_trail_goes_to_a_file_and_to_standard_output_which_holds_nothing_else_then() {
     let home = private_directory();
     let log = home.path().join("trail.log");
     let path = log.display().to_string();
-    let (process, directory) = server(&["-audit-log", "stdout", "-audit-log", &path]).await;
+    let (process, directory) = starting(&["-audit-log", "stdout", "-audit-log", &path]);
+    eventually(Duration::from_secs(10), async || {
+        let told = process.stderr();
+        if told.contains("peering server ready: ") { Ok(()) } else { Err(told) }
+    })
+    .await;
     let ended = process.end(Signal::TERM).await;
-    let (ready, lines) = ended.stdout.split_once('\n').unwrap();
-    assert!(ready.starts_with("peering server ready"), "{ready}");
+    let lines = ended.stdout;
     assert_eq!(lines, std::fs::read_to_string(&log).unwrap());
+    let key = home.path().join("key.pem");
+    let keyring = directory.path().join("keyring").display().to_string();
+    std::fs::write(&key, program().run(&["audit", "key", "-keyring", &keyring]).await.success()).unwrap();
+    let printed = home.path().join("printed");
+    std::fs::write(&printed, &lines).unwrap();
+    let words = ["audit", "verify", "-key", key.to_str().unwrap(), printed.to_str().unwrap()];
+    assert!(program().run(&words).await.success().contains("Chain:        whole\n"));
     let events: Vec<&str> =
         lines.lines().filter_map(|line| line.split("\"event\":\"").nth(1)?.split('"').next()).collect();
     assert_eq!(events, ["trail_begun", "started", "checkpoint"]);

@@ -2,7 +2,7 @@
 //! line, the server serves, and the log says so once.
 
 use std::fs;
-use std::io::{BufRead, BufReader, PipeReader, Read};
+use std::io::{PipeReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,23 +29,23 @@ struct Printing {
 }
 
 impl Printing {
-    /// Starts one; returns with it the pipe, from which what was there with the first line is read.
-    async fn start() -> (Self, BufReader<PipeReader>) {
+    /// Starts one; returns with it the pipe, which nobody has read yet.
+    async fn start() -> (Self, PipeReader) {
         let directory = private_directory();
         let log = directory.path().join("audit.log");
         let (printed, stdout) = std::io::pipe().unwrap();
         let flags = ["-audit-log".to_owned(), "stdout".to_owned(), "-audit-log".to_owned(), log.display().to_string()];
         let words = server_words(&directory.path().join("data")).into_iter().chain(flags);
         let process = program().call(words).start_printing_to(stdout);
-        let (line, printed) = tokio::task::spawn_blocking(move || {
-            let (mut line, mut printed) = (String::new(), BufReader::new(printed));
-            printed.read_line(&mut line).unwrap();
-            (line, printed)
+        let ready = eventually(Duration::from_secs(10), async || {
+            let told = process.stderr();
+            let ready = told.lines().find(|line| line.starts_with("peering server ready: ")).map(str::to_owned);
+            ready.ok_or(told)
         })
-        .await
-        .unwrap();
-        let http = line.split(", ").find_map(|part| part.strip_prefix("http ")).and_then(|part| part.split(' ').next());
-        let http = http.unwrap_or_else(|| panic!("no address in {line:?}\n{process:?}"));
+        .await;
+        let http =
+            ready.split(", ").find_map(|part| part.strip_prefix("http ")).and_then(|part| part.split(' ').next());
+        let http = http.unwrap_or_else(|| panic!("no address in {ready:?}"));
         (Self { http: Http::new(http.parse().unwrap()), process, log, directory }, printed)
     }
 
