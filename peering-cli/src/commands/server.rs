@@ -315,7 +315,11 @@ fn unknown_variables(world: &World<'_>) -> Option<String> {
 fn ready_line(server: &Running) -> String {
     let http: Vec<String> = server.http_addresses().iter().map(ListenAddress::to_string).collect();
     let advertised: Vec<String> = server.service().own_addresses().iter().map(ToString::to_string).collect();
-    let voided = server.voided().map(|voided| format!(", {voided} unredeemed tokens voided")).unwrap_or_default();
+    let voided = match server.voided() {
+        None => String::new(),
+        Some(1) => ", 1 unredeemed token voided".to_owned(),
+        Some(voided) => format!(", {voided} unredeemed tokens voided"),
+    };
     format!(
         "peering server ready: datacenter {}, http {}, peers {}, advertised as {}{voided}",
         server.service().cluster().datacenter(),
