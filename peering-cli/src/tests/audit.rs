@@ -357,6 +357,45 @@ Peer:   west (peering 77777777-2222-4333-8444-555555555555)
 }
 
 #[test]
+fn a_peer_s_story_has_the_lines_that_name_its_peering_alone() {
+    let trail = Trail::new();
+    let refused = |peering: &str, cause: &'static str| Entry {
+        outcome: Outcome::Refused,
+        cause: Some(cause.into()),
+        peering: Some(peering.parse().unwrap()),
+        ..Entry::new(at(70), event::REFUSED)
+    };
+    let (mut head, mut out) = (Head { seq: 0, hash: LineHash::NONE }, Vec::new());
+    head.append(&refused(PEERING, "stream_secret_wrong"), &mut out).unwrap();
+    head.append(&refused(NEWER, "no_secrets"), &mut out).unwrap();
+    // Another peer's name on the same id is another peer's line.
+    head.append(&Entry { peer: Some("north".to_owned()), ..refused(PEERING, "ended") }, &mut out).unwrap();
+    let lines = String::from_utf8(out).unwrap();
+    // In front, as in a file whose beginning was rotated away.
+    trail.change(|kept| drop(kept.splice(0..0, lines.lines().map(str::to_owned))));
+    let ran = trail.run(&["show", "-peer", "west", "@audit.log"]);
+    assert!(ran.stdout.contains("  refused (stream secret wrong)\n"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("no secrets") && !ran.stdout.contains("(ended)"), "{}", ran.stdout);
+    let ran = trail.run(&["show", "-peer", "west", "-format", "json", "@audit.log"]);
+    assert!(ran.stdout.lines().next().unwrap().contains("stream_secret_wrong"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_token_s_story_has_what_its_dialer_did() {
+    let trail = Trail::new();
+    let (mut head, mut out) = (trail.head, Vec::new());
+    head.append(&of_token(62, "establish_begun"), &mut out).unwrap();
+    let failed = Entry { outcome: Outcome::Failed, cause: Some("unavailable".into()), ..of_token(63, "establish_failed") };
+    head.append(&failed, &mut out).unwrap();
+    head.append(&of_token(64, "established"), &mut out).unwrap();
+    trail.change(|lines| lines.extend(String::from_utf8(out).unwrap().lines().map(str::to_owned)));
+    let ran = trail.run(&["show", "-token", TOKEN, "@audit.log"]);
+    let told: Vec<&str> = ran.stdout.lines().rev().take(3).map(|line| line.split("Z  ").last().unwrap()).collect();
+    let expected = ["established from 192.0.2.7", "establish failed (unavailable) from 192.0.2.7", "establish begun from 192.0.2.7"];
+    assert_eq!(told, expected, "{}", ran.stdout);
+}
+
+#[test]
 fn the_key_and_the_head_are_asked_of_the_server() {
     let body = r#"[{"ID":"0123456789abcdef","Current":true,"PublicKey":"QUJD"},{"ID":"fedcba9876543210","Current":false,"PublicKey":"REVG"}]"#;
     let server = Mock::always(200, body);
