@@ -1,5 +1,7 @@
 //! A trail alone: what it does about crashes, rotations, full disks and files that are not its own.
 
+mod telling;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

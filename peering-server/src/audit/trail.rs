@@ -1,5 +1,6 @@
 //! Which line comes next in an audit trail, and where it is written: the chain over rotations, crashes and full disks.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -20,6 +21,9 @@ use crate::causes::chain;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keyring::{Keyring, Label};
+
+/// Why a start goes on in a new file: the one with the line that the store knows is not there.
+const FILE_MISSING: &str = "file_missing";
 
 /// What a trail works with.
 pub(crate) struct Means {
@@ -72,8 +76,16 @@ impl Trail {
         let mut file = path.as_deref().map(TrailFile::open).transpose()?;
         let found = file.as_mut().map(TrailFile::recover).transpose()?.unwrap_or_default();
         let Found { mut last, dropped_bytes } = found;
+        let mut is_missing = false;
         if let (None, Some(path), Some(kept)) = (last, &path, kept) {
             last = TrailFile::predecessor(path, kept);
+            is_missing = last.is_none() && TrailFile::ending_with(path, kept).is_none();
+            if is_missing {
+                let advice = "if it was moved, or lines went elsewhere until now, keep it for `peering audit verify`; after a \
+                    restore it is put back before the start; else look for who could remove it";
+                let path = path.display();
+                error!(%path, expected = kept.seq, advice, "the audit log is not there; the chain goes on in a new one");
+            }
         }
         let head = match (&file, last, kept) {
             (Some(file), Some(last), Some(kept)) => where_it_goes_on(file, last.head, kept)?,
@@ -97,7 +109,8 @@ impl Trail {
         if dropped_bytes > 0 {
             first.push(recovered(dropped_bytes, now));
         }
-        first.push(Entry { node, ..Entry::new(now, event::STARTED) });
+        let cause = is_missing.then_some(Cow::Borrowed(FILE_MISSING));
+        first.push(Entry { node, cause, ..Entry::new(now, event::STARTED) });
         trail.make(&first)?;
         Ok(trail)
     }

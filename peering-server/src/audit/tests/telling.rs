@@ -1,0 +1,83 @@
+//! What a trail says, in the log and in itself, about a file that is not what it was; and which files it leaves alone.
+
+use std::fmt::{self, Write as _};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
+
+use peering_core::audit::event;
+use tracing::field::{Field, Visit};
+use tracing::{Metadata, Subscriber, span};
+
+use super::{Place, lines, tell};
+
+#[test]
+fn a_file_that_is_gone_at_a_start_is_told_in_the_log_and_in_the_trail() {
+    let causes = |place: &Place| {
+        let started = lines(&place.path("audit.log")).into_iter().filter(|line| line.entry.event == event::STARTED);
+        started.map(|line| line.entry.cause.map(String::from)).collect::<Vec<_>>()
+    };
+    let place = Place::new();
+    let mut trail = place.open(None);
+    tell(&mut trail, 1);
+    let kept = trail.written();
+    drop(trail);
+    let text = fs::read(place.path("audit.log")).unwrap();
+    fs::remove_file(place.path("audit.log")).unwrap();
+    let said = logged(|| drop(place.open(Some(kept))));
+    assert!(said.contains("ERROR") && said.contains("the audit log is not there"), "{said}");
+    assert_eq!(causes(&place), [Some("file_missing".to_owned())]);
+    // One that was moved away and lies beside it is not gone, though nothing was written after it.
+    fs::write(place.path("audit.log.1"), text).unwrap();
+    fs::set_permissions(place.path("audit.log.1"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(place.path("audit.log"), "").unwrap();
+    let said = logged(|| drop(place.open(Some(kept))));
+    assert!(!said.contains("ERROR"), "{said}");
+    assert_eq!(causes(&place), [None]);
+    // Nor is the first of all.
+    let said = logged(|| drop(Place::new().open(None)));
+    assert!(!said.contains("ERROR"), "{said}");
+}
+
+/// Returns what a piece of work logs, a line each.
+fn logged(work: impl FnOnce()) -> String {
+    let said = Arc::new(Mutex::new(String::new()));
+    tracing::subscriber::with_default(Listener(Arc::clone(&said)), work);
+    let said = said.lock().unwrap();
+    said.clone()
+}
+
+struct Listener(Arc<Mutex<String>>);
+
+struct Message<'a>(&'a mut String);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {}={value:?}", field.name()).unwrap();
+    }
+}
+
+impl Subscriber for Listener {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut said = self.0.lock().unwrap();
+        write!(said, "{}", event.metadata().level()).unwrap();
+        event.record(&mut Message(&mut said));
+        said.push('\n');
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
