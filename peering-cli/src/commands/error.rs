@@ -197,7 +197,9 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Audit(error) => match **error {
-                AuditError::Unvouched | AuditError::Overdue | AuditError::HeadBefore => Exit::Unvouched,
+                AuditError::Unvouched | AuditError::Overdue | AuditError::HeadBefore | AuditError::BeginsLate(_) => {
+                    Exit::Unvouched
+                }
                 AuditError::Changed => Exit::Changed,
                 _ => Exit::Failure,
             },

@@ -81,6 +81,12 @@ pub(crate) enum AuditError {
         "Nothing is wrong with this audit trail as far as it goes, and it begins after the head that was given: give the files before it too"
     )]
     HeadBefore,
+    /// Nobody said that the first line here is not the first of all.
+    #[error(
+        "Nothing is wrong with this audit trail as far as it goes, and it begins at seq {0}: if earlier lines are kept elsewhere, \
+         say so with -from {0}"
+    )]
+    BeginsLate(u64),
     /// The keyring cannot be opened.
     #[cfg(feature = "server")]
     #[error("Error opening the keyring: {}", peering_server::causes::chain(.0))]

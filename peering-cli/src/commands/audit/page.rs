@@ -38,9 +38,14 @@ fn write_report(out: &mut String, report: &Report, files: &[String], given: &Giv
     let chain = match (report.is_whole(), report.first) {
         (false, _) => "broken, see below".to_owned(),
         (true, Some(first)) if first.head.seq > 1 => {
-            let before =
-                if given.from { "none that should be here is missing" } else { "what came before is not here" };
-            format!("whole from seq {} on; {before}", first.head.seq)
+            let seq = first.head.seq;
+            let before = if given.from {
+                "none that should be here is missing".to_owned()
+            } else {
+                let are = if seq == 2 { "seq 1 is".to_owned() } else { format!("seq 1 to {} are", seq - 1) };
+                format!("{are} not here: give -from {seq} if they are kept elsewhere")
+            };
+            format!("whole from seq {seq} on; {before}")
         }
         (true, _) => "whole".to_owned(),
     };
