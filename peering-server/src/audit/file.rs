@@ -189,6 +189,10 @@ impl TrailFile {
         self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Adds whole lines. When this returns they are on the disk; after an error nothing of them is.
     pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), AuditError> {
         self.settle()?;

@@ -41,6 +41,7 @@ impl Place {
     fn means(&self) -> Means {
         Means {
             keyring: Arc::clone(&self.keyring),
+            keeps_keys: true,
             clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
             entropy: Arc::new(SystemEntropy),
             node: "s1".to_owned(),

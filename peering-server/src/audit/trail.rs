@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use peering_core::audit::{Entry, Head, checkpoint_message, event};
+use peering_core::foreign::{SHOWN_CHARACTERS_MAX, escaped};
 use tracing::{error, info, warn};
 
 use super::back::look_back;
@@ -29,6 +30,8 @@ const FILE_MISSING: &str = "file_missing";
 pub(crate) struct Means {
     /// Signs checkpoints.
     pub(crate) keyring: Arc<Keyring>,
+    /// Whether the keyring outlives the process, so that a trail which it did not sign is not ours.
+    pub(crate) keeps_keys: bool,
     /// Tells the time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Draws the name of a new trail.
@@ -76,6 +79,11 @@ impl Trail {
         let mut file = path.as_deref().map(TrailFile::open).transpose()?;
         let found = file.as_mut().map(TrailFile::recover).transpose()?.unwrap_or_default();
         let Found { mut last, dropped_bytes } = found;
+        if let (Some(file), Some(last), None, true) = (&file, last, kept, means.keeps_keys)
+            && let Some(of) = whose(&means, file, last.head).map_err(|error| file.failed("read", error))?
+        {
+            return Err(AuditError::Foreign { path: file.path().to_owned(), of });
+        }
         let mut is_missing = false;
         if let (None, Some(path), Some(kept)) = (last, &path, kept) {
             last = TrailFile::predecessor(path, kept);
@@ -254,6 +262,30 @@ impl Trail {
 fn recovered(dropped_bytes: u64, now: Timestamp) -> Entry {
     info!(dropped_bytes, "half a line at the end of the audit log was cut off");
     Entry { dropped_bytes: Some(dropped_bytes), ..Entry::new(now, event::RECOVERED) }
+}
+
+/// Says whose a trail is, if it is another server's, for a store that knows of none: by the key of its last checkpoint, or,
+/// if nothing is signed yet, by the name of the server that wrote it.
+fn whose(means: &Means, file: &TrailFile, last: Head) -> io::Result<Option<String>> {
+    let mut node = None;
+    let key = look_back(file.path(), Some(file), last, |line, _| {
+        node = node.take().or(line.entry.node);
+        if line.entry.event == event::CHECKPOINT {
+            ControlFlow::Break(line.entry.key)
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    let shown = |name: &str| escaped(name, SHOWN_CHARACTERS_MAX);
+    Ok(match (key, node) {
+        (Some(key), _) => {
+            let key = key.unwrap_or_default();
+            let is_ours = means.keyring.ids().any(|id| id.as_str() == key);
+            (!is_ours).then(|| format!("its last checkpoint is signed with the key {}", shown(&key)))
+        }
+        (None, Some(node)) if node != means.node => Some(format!("it is of the server {}", shown(&node))),
+        (None, _) => None,
+    })
 }
 
 /// Decides where a trail goes on. The file wins if it is ahead and has the line that the store knows, itself or in a file

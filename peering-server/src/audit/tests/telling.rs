@@ -9,7 +9,8 @@ use peering_core::audit::event;
 use tracing::field::{Field, Visit};
 use tracing::{Metadata, Subscriber, span};
 
-use super::{Place, lines, tell};
+use super::{Means, Place, Trail, lines, tell};
+use crate::audit::AuditError;
 
 #[test]
 fn a_file_that_is_gone_at_a_start_is_told_in_the_log_and_in_the_trail() {
@@ -37,6 +38,36 @@ fn a_file_that_is_gone_at_a_start_is_told_in_the_log_and_in_the_trail() {
     // Nor is the first of all.
     let said = logged(|| drop(Place::new().open(None)));
     assert!(!said.contains("ERROR"), "{said}");
+}
+
+#[test]
+fn the_trail_of_another_server_is_left_alone() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    // Killed before its first checkpoint and before the store knew of it, a server goes on.
+    drop(trail);
+    trail = place.open(None);
+    trail.sign().unwrap();
+    trail.flush().unwrap();
+    tell(&mut trail, 1);
+    drop(trail);
+    let text = fs::read(place.path("audit.log")).unwrap();
+    let other = Place { directory: place.directory, ..Place::new() };
+    let refused = other.try_open(None).map(drop).unwrap_err();
+    let AuditError::Foreign { of, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(of, &format!("its last checkpoint is signed with the key {}", place.keyring.current_id()));
+    assert!(refused.to_string().contains("name another file with -audit-log"), "{refused}");
+    assert_eq!(fs::read(other.path("audit.log")).unwrap(), text, "nothing is added");
+    // A keyring that ends with its process goes on in any trail, and one that came with the store in its own.
+    drop(Trail::open(Means { keeps_keys: false, ..other.means() }, Some(other.path("audit.log")), None).unwrap());
+    let place = Place { keyring: place.keyring, ..other };
+    drop(place.open(None));
+    // Where nothing is signed yet, the server's name tells.
+    let place = Place::new();
+    drop(place.open(None));
+    let means = Means { node: "s2".to_owned(), ..place.means() };
+    let refused = Trail::open(means, Some(place.path("audit.log")), None).map(drop).unwrap_err();
+    assert!(matches!(&refused, AuditError::Foreign { of, .. } if of == "it is of the server s1"), "{refused}");
 }
 
 /// Returns what a piece of work logs, a line each.

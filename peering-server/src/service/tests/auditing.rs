@@ -54,6 +54,7 @@ impl Desk {
         let (stop, look) = (CancellationToken::new(), Arc::new(Notify::new()));
         let means = Means {
             keyring: Arc::clone(&self.bench.keyring),
+            keeps_keys: true,
             clock: Arc::clone(&self.bench.clock) as _,
             entropy: Arc::new(SystemEntropy),
             node: "s1".to_owned(),
