@@ -71,6 +71,12 @@ pub(crate) enum AuditError {
     /// Nothing is wrong, and nothing vouches for it.
     #[error("Nothing is wrong with this audit trail as far as it goes, and nobody vouches for it")]
     Unvouched,
+    /// A checkpoint is signed with a key that was not given.
+    #[error(
+        "Nothing is wrong with this audit trail as far as it goes, and it is signed with {0}: give the keys of its server, which \
+         `peering audit key` prints"
+    )]
+    UnknownKeys(String),
     /// Lines wait too long for a signature.
     #[error(
         "Nothing is wrong with this audit trail as far as it goes, and its last lines wait too long for a signature"

@@ -53,8 +53,10 @@ fn write_report(out: &mut String, report: &Report, files: &[String], given: &Giv
     writeln!(out, "Vouched for:  {}", vouched(report, given.keys))?;
     if let Some(since) = report.unsigned_since.filter(|_| report.vouched.is_some()) {
         let (lines, are) = if report.unsigned == 1 { ("line", "is") } else { ("lines", "are") };
-        writeln!(out, "Not signed:   {} {lines} after that {are} chained, and not yet signed", report.unsigned)?;
-        if report.is_overdue() {
+        let is_known = report.unknown_keys.is_empty();
+        let signed = if is_known { "not yet signed" } else { "not signed with a key that was given" };
+        writeln!(out, "Not signed:   {} {lines} after that {are} chained, and {signed}", report.unsigned)?;
+        if is_known && report.is_overdue() {
             let since = rfc3339_seconds(since);
             writeln!(
                 out,
@@ -84,8 +86,21 @@ fn write_report(out: &mut String, report: &Report, files: &[String], given: &Giv
     Ok(())
 }
 
+/// Names the keys that signed and were not given.
+pub(super) fn unknown_keys(report: &Report) -> Option<String> {
+    match report.unknown_keys.as_slice() {
+        [] => None,
+        [key] => Some(format!("key {key}, which was not given")),
+        [keys @ .., last] => Some(format!("keys {} and {last}, which were not given", keys.join(", "))),
+    }
+}
+
 fn vouched(report: &Report, has_keys: bool) -> String {
+    let unknown = unknown_keys(report);
     let Some(vouched) = report.vouched else {
+        if let (Some(keys), 0) = (unknown, report.checkpoints_good) {
+            return format!("nothing: signed with {keys}");
+        }
         return match (has_keys, report.checkpoints, report.checkpoints_good) {
             (false, ..) => "nothing: no key was given, see `peering audit key`".to_owned(),
             (true, 0, _) => "nothing: there is no checkpoint".to_owned(),
@@ -100,7 +115,8 @@ fn vouched(report: &Report, has_keys: bool) -> String {
     };
     if report.is_whole() {
         let first = report.first.map_or(1, |first| first.head.seq);
-        format!("seq {first} to {seq}, until {time}, by {count}")
+        let others = unknown.map(|keys| format!("; others are signed with {keys}")).unwrap_or_default();
+        format!("seq {first} to {seq}, until {time}, by {count}{others}")
     } else {
         format!("nothing as a whole; the last good one of {count} is seq {seq}, of {time}")
     }

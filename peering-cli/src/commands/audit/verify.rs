@@ -29,9 +29,10 @@ use crate::world::World;
   the files that are kept begin, and lines that are missing there are found too.
 
   The exit code is 0 if nothing is wrong and a key vouches for it, 4 if nothing is
-  wrong and it is in doubt: no key vouches for it, lines wait too long for a
-  signature, the head is older than the first line, or that is not number 1 and
-  -from is not given; 5 if something is wrong, 1 if it could not be found out.
+  wrong and it is in doubt: no key vouches for it, a key that signed was not given,
+  lines wait too long for a signature, the head is older than the first line, or
+  that is not number 1 and -from is not given; 5 if something is wrong, 1 if it
+  could not be found out.
 
   Example:
 
@@ -67,7 +68,7 @@ impl Verify {
         let keys = Keys::read(&self.key)?;
         let head = self.head.as_deref().map(str::parse).transpose().map_err(AuditError::BadHead)?;
         let from = self.from.as_deref().map(line_number).transpose()?;
-        let signed = |message: &[u8], signature: &[u8]| keys.signed(message, signature);
+        let signed = |key: &str, message: &[u8], signature: &[u8]| keys.signer(key, message, signature);
         let mut verifier = Verifier::new((!keys.is_empty()).then_some(&signed), head);
         if let Some(seq) = from {
             verifier = verifier.beginning_at(seq);
@@ -90,7 +91,9 @@ impl Verify {
             return Err(AuditError::Changed);
         }
         let late = report.first.map(|first| first.head.seq).filter(|seq| *seq > 1 && from.is_none());
-        if report.vouched.is_none() {
+        if let Some(keys) = page::unknown_keys(&report) {
+            Err(AuditError::UnknownKeys(keys))
+        } else if report.vouched.is_none() {
             Err(AuditError::Unvouched)
         } else if report.is_overdue() {
             Err(AuditError::Overdue)
