@@ -516,6 +516,20 @@ fn the_key_comes_from_a_keyring_and_the_head_from_a_store_that_nobody_has_open()
 
 #[cfg(feature = "server")]
 #[test]
+fn a_keyring_alone_does_not_say_which_key_signs_now() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let path = directory.path().join("keyring");
+    let entropy = || std::sync::Arc::new(peering_server::entropy::SystemEntropy);
+    drop(peering_server::keyring::Keyring::create(&path, entropy()).unwrap());
+    let ran = peering(&["audit", "key", "-keyring", path.to_str().unwrap()], &[]);
+    let first = ran.stdout.lines().next().unwrap_or_default();
+    assert!(first.starts_with("Key ") && first.ends_with(", the newest, signs from the next start on:"), "{ran:?}");
+}
+
+#[cfg(feature = "server")]
+#[test]
 fn every_verb_has_a_page() {
     let mut pages = String::new();
     for verb in [["audit"].as_slice(), &["audit", "head"], &["audit", "key"], &["audit", "show"], &["audit", "verify"]]
