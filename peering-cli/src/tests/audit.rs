@@ -353,6 +353,18 @@ fn a_key_that_was_not_given_leaves_the_chain_whole_and_in_doubt() {
 }
 
 #[test]
+fn the_time_of_a_trail_is_that_of_its_earliest_and_its_latest_line() {
+    let trail = Trail::new();
+    // What waited in the store is older than the line that says that the server started.
+    let (mut head, mut out) = (trail.head, Vec::new());
+    head.append(&of_token(-30, "token_generated"), &mut out).unwrap();
+    trail.change(|lines| lines.push(String::from_utf8(out).unwrap().trim_end().to_owned()));
+    let ran = trail.run(&["verify", "-key", "@key.pem", "@audit.log"]);
+    let times = "Time:         2030-06-01T11:59:30Z to 2030-06-01T12:01:01Z\n";
+    assert!(ran.stdout.contains(times), "{}", ran.stdout);
+}
+
+#[test]
 fn what_cannot_be_verified_is_a_mistake_with_its_remedy() {
     let trail = Trail::new();
     fs::write(trail.path("old.gz"), [0x1f, 0x8b, 8, 0]).unwrap();

@@ -125,6 +125,8 @@ pub struct Report {
     pub first: Option<Mark>,
     /// The last line.
     pub last: Option<Mark>,
+    /// The earliest and the latest time of a line: what waited in the store is older than the line before it.
+    pub times: Option<(Timestamp, Timestamp)>,
     /// The last checkpoint with a good signature.
     pub vouched: Option<Mark>,
     /// How many checkpoints there are.
@@ -193,6 +195,7 @@ impl<'a> Verifier<'a> {
             lines: 0,
             first: None,
             last: None,
+            times: None,
             vouched: None,
             checkpoints: 0,
             checkpoints_good: 0,
@@ -240,6 +243,8 @@ impl<'a> Verifier<'a> {
         self.report.lines += 1;
         self.report.first.get_or_insert(mark);
         self.report.last = Some(mark);
+        let (earliest, latest) = self.report.times.unwrap_or((mark.time, mark.time));
+        self.report.times = Some((earliest.min(mark.time), latest.max(mark.time)));
         self.report.unsigned += 1;
         self.report.unsigned_since.get_or_insert(mark.time);
         if line.entry.event == event::CHECKPOINT {

@@ -201,13 +201,15 @@ impl Trail {
     pub(super) fn follow_moves(&mut self) -> bool {
         let Some(file) = self.file.as_ref().filter(|file| file.is_moved()) else { return false };
         // What is added to a file that has no name any more, nobody reads.
-        if !file.is_unlinked() {
+        if file.is_unlinked() {
+            warn!(path = %file.path().display(), "the audit log was removed while the server wrote to it; the lines in it are lost");
+        } else {
+            info!(path = %file.path().display(), "the audit log was moved away");
             let signed_off = self.sign().and_then(|_| self.write_file());
             if let Err(cause) = signed_off {
                 warn!(cause = chain(&cause), "the audit log that was moved away could not be signed off");
             }
         }
-        info!("the audit log was moved away, and goes on in a new file");
         self.file = None;
         true
     }
@@ -246,6 +248,7 @@ impl Trail {
             let mut file = TrailFile::open(path)?;
             let dropped_bytes = file.recover()?.dropped_bytes;
             self.file = Some(file);
+            info!(path = %path.display(), "the audit log goes on in a new file");
             if dropped_bytes > 0 {
                 self.make(&[recovered(dropped_bytes, self.means.clock.now())])?;
             }

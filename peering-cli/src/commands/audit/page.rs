@@ -31,7 +31,8 @@ fn write_report(out: &mut String, report: &Report, files: &[String], given: &Giv
         (Some(first), Some(last)) => {
             let (from, to) = (first.head.seq, last.head.seq);
             writeln!(out, "Lines:        {}, seq {from} to {to}", report.lines)?;
-            writeln!(out, "Time:         {} to {}", rfc3339_seconds(first.time), rfc3339_seconds(last.time))?;
+            let (earliest, latest) = report.times.unwrap_or((first.time, last.time));
+            writeln!(out, "Time:         {} to {}", rfc3339_seconds(earliest), rfc3339_seconds(latest))?;
         }
         _ => writeln!(out, "Lines:        none")?,
     }

@@ -9,7 +9,7 @@ use peering_core::audit::event;
 use tracing::field::{Field, Visit};
 use tracing::{Metadata, Subscriber, span};
 
-use super::{Means, Place, Trail, lines, tell};
+use super::{Means, Place, Trail, entry, lines, tell};
 use crate::audit::AuditError;
 
 #[test]
@@ -68,6 +68,29 @@ fn the_trail_of_another_server_is_left_alone() {
     let means = Means { node: "s2".to_owned(), ..place.means() };
     let refused = Trail::open(means, Some(place.path("audit.log")), None).map(drop).unwrap_err();
     assert!(matches!(&refused, AuditError::Foreign { of, .. } if of == "it is of the server s1"), "{refused}");
+}
+
+#[test]
+fn what_was_taken_from_a_running_server_is_a_warning_and_the_new_file_is_told_when_it_is_there() {
+    let place = Place::new();
+    let mut trail = place.open(None);
+    fs::File::options().write(true).open(place.path("audit.log")).unwrap().set_len(0).unwrap();
+    let said = logged(|| tell(&mut trail, 1));
+    assert!(said.contains("WARN ") && said.contains("the audit log was cut"), "{said}");
+    fs::remove_file(place.path("audit.log")).unwrap();
+    let said = logged(|| tell(&mut trail, 2));
+    assert!(said.contains("WARN ") && said.contains("the audit log was removed"), "{said}");
+    // Moved away, and nothing can be made in its place.
+    fs::rename(place.path("audit.log"), place.path("audit.log.1")).unwrap();
+    fs::create_dir(place.path("audit.log")).unwrap();
+    let said = logged(|| {
+        trail.add(&[entry(3)]).unwrap();
+        trail.flush().unwrap_err();
+    });
+    assert!(said.contains("the audit log was moved away") && !said.contains("goes on"), "{said}");
+    fs::remove_dir(place.path("audit.log")).unwrap();
+    let said = logged(|| trail.flush().unwrap());
+    assert!(said.contains("the audit log goes on in a new file") && !said.contains("WARN"), "{said}");
 }
 
 /// Returns what a piece of work logs, a line each.
