@@ -18,8 +18,8 @@ pub enum Exit {
     Warning,
     /// 3: what was inspected is no token.
     NoToken,
-    /// 4: nothing is wrong with an audit trail, and it is in doubt: no key vouches for it, lines wait too long for a
-    /// signature, or it begins after the head that was given.
+    /// 4: nothing is wrong with an audit trail, and it is in doubt: no key vouches for it, a key that signed was not given,
+    /// lines wait too long for a signature, or its beginning is not there or after the head that was given.
     Unvouched,
     /// 5: an audit trail is not as it was written.
     Changed,

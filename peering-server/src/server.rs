@@ -340,11 +340,11 @@ impl Server {
         if config.audit.is_on() {
             let node = config.node_name.clone();
             let stdout = config.audit.stdout.then_some(stdout);
-            let means =
-                Means { keyring: Arc::clone(&service.keyring), clock: Arc::clone(&clock), entropy, node, stdout };
+            let is_new_store = matches!(store, OpenStore::Memory(_));
+            let (keyring, clock) = (Arc::clone(&service.keyring), Arc::clone(&clock));
+            let means = Means { keyring, keeps_keys: !is_new_store, clock, entropy, node, stdout };
             let kept = service.stored_audit_head().await.map_err(StartError::AuditHead)?.map(|kept| kept.head);
             let trail = Trail::open(means, config.audit.file.clone(), kept)?;
-            let is_new_store = matches!(store, OpenStore::Memory(_));
             let (service, look, stop) = (Arc::clone(&service), Arc::clone(&look), stop_events.clone());
             events.spawn(Auditor::new(service, trail, is_new_store, look, stop).run());
         }

@@ -19,13 +19,13 @@ fn block(text: &str) -> &'static str {
     blocks.find(|block| block.contains(text)).unwrap_or_else(|| panic!("no block has {text:?}"))
 }
 
-/// A directory with all that the commands expect: a trail in three files, its key and its head.
+/// A directory with all that the commands expect: a trail in three files, its head, and the keys of its server after a
+/// rotation, so that the first of them is not the one that signed.
 async fn place() -> TempDir {
     let mut site = Site::start(&program(), "dc1").await;
     let directory = private_directory();
     let path = |name: &str| directory.path().join(name);
     let log = site.data_dir().join("audit.log");
-    fs::write(path("audit-key.pem"), site.ask(&["audit", "key"]).await.success()).unwrap();
     for name in ["audit.log.2", "audit.log.1"] {
         site.generate_token("west").await;
         site.stop(Signal::TERM).await;
@@ -39,6 +39,11 @@ async fn place() -> TempDir {
     fs::copy(&log, path("audit.log")).unwrap();
     let data_dir = site.data_dir().display().to_string();
     fs::write(path("head"), program().run(&["audit", "head", "-data-dir", &data_dir]).await.success()).unwrap();
+    program().run(&["keyring", "rotate", "-data-dir", &data_dir]).await.success();
+    site.restart().await;
+    let keys = site.ask(&["audit", "key"]).await.success();
+    assert_eq!(keys.matches("BEGIN PUBLIC KEY").count(), 2, "{keys}");
+    fs::write(path("audit-key.pem"), keys).unwrap();
     symlink(program().path(), path("peering")).unwrap();
     directory
 }

@@ -203,7 +203,11 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Audit(error) => match **error {
-                AuditError::Unvouched | AuditError::Overdue | AuditError::HeadBefore => Exit::Unvouched,
+                AuditError::Unvouched
+                | AuditError::UnknownKeys(_)
+                | AuditError::Overdue
+                | AuditError::HeadBefore
+                | AuditError::BeginsLate(_) => Exit::Unvouched,
                 AuditError::Changed => Exit::Changed,
                 _ => Exit::Failure,
             },

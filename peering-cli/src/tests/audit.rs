@@ -42,6 +42,18 @@ fn of_token(seconds: i64, event: &'static str) -> Entry {
     }
 }
 
+/// A checkpoint that follows a line.
+fn signed(head: Head, time: Timestamp, id: &str, key: &Ed25519KeyPair) -> Entry {
+    let message = checkpoint_message(head.seq + 1, head.hash, time);
+    let signature = Some(STANDARD.encode(key.sign(message.as_bytes())));
+    Entry { key: Some(id.to_owned()), signature, ..Entry::new(time, event::CHECKPOINT) }
+}
+
+/// A key as `audit key` prints it.
+fn pem_of(id: &str, key: &Ed25519KeyPair) -> String {
+    format!("Key {id}:\n-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", public(key))
+}
+
 /// A trail in a directory: eight lines, of which the seventh is a checkpoint.
 struct Trail {
     directory: TempDir,
@@ -62,16 +74,11 @@ impl Trail {
         let (count, first, last) = (Some(3), Some(at(5)), Some(at(9)));
         let cause = Some("spent".into());
         add(Entry { outcome: Outcome::Refused, cause, count, first, last, ..of_token(60, event::REFUSED) });
-        let message = checkpoint_message(head.seq + 1, head.hash, at(60));
-        let signature = Some(STANDARD.encode(key.sign(message.as_bytes())));
-        let id = Some("0123456789abcdef".to_owned());
-        head.append(&Entry { key: id, signature, ..Entry::new(at(60), event::CHECKPOINT) }, &mut out).unwrap();
+        head.append(&signed(head, at(60), "0123456789abcdef", &key), &mut out).unwrap();
         head.append(&Entry { source: None, ..of_token(61, "peering_deleted") }, &mut out).unwrap();
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("audit.log"), out).unwrap();
-        let pem =
-            format!("Key 0123456789abcdef:\n-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", public(&key));
-        fs::write(directory.path().join("key.pem"), pem).unwrap();
+        fs::write(directory.path().join("key.pem"), pem_of("0123456789abcdef", &key)).unwrap();
         Self { directory, head }
     }
 
@@ -141,17 +148,26 @@ fn files_may_be_named_in_any_order() {
     let alone = WHOLE
         .replace("8, seq 1 to 8", "5, seq 4 to 8")
         .replace("12:00:00Z to", "12:00:03Z to")
-        .replace("whole", "whole from seq 4 on; what came before is not here")
+        .replace("whole", "whole from seq 4 on; seq 1 to 3 are not here: give -from 4 if they are kept elsewhere")
         .replace("seq 1 to 7", "seq 4 to 7");
-    assert_eq!(trail.run(&["verify", "-key", "@key.pem", "@audit.log"]), succeeded(&alone));
+    let doubtful = "Nothing is wrong with this audit trail as far as it goes, and it begins at seq 4: if earlier lines are kept \
+        elsewhere, say so with -from 4\n";
+    let ran = Ran { exit: Exit::Unvouched, stdout: alone.clone(), stderr: doubtful.to_owned() };
+    assert_eq!(trail.run(&["verify", "-key", "@key.pem", "@audit.log"]), ran);
     // Whoever says where the files that are kept begin has the beginning looked at too.
-    let kept = alone.replace("what came before is not here", "none that should be here is missing");
+    let kept = alone.replace(
+        "seq 1 to 3 are not here: give -from 4 if they are kept elsewhere",
+        "none that should be here is missing",
+    );
     for from in ["4", "5", "18446744073709551615"] {
         assert_eq!(trail.run(&["verify", "-key", "@key.pem", "-from", from, "@audit.log"]), succeeded(&kept), "{from}");
     }
     let late = |from: &str| {
         let missing = if from == "3" { "seq 3 is".to_owned() } else { format!("seq {from} to 3 are") };
-        let alone = alone.replace("whole from seq 4 on; what came before is not here", "broken, see below");
+        let alone = alone.replace(
+            "whole from seq 4 on; seq 1 to 3 are not here: give -from 4 if they are kept elsewhere",
+            "broken, see below",
+        );
         let vouched = "nothing as a whole; the last good one of 1 checkpoint is seq 7, of 2030-06-01T12:01:00Z";
         let alone = alone.replace("seq 4 to 7, until 2030-06-01T12:01:00Z, by 1 checkpoint", vouched);
         changed(&format!("{alone}\nWhat is wrong:\n  * {missing} missing before audit.log line 1 (seq 4)\n"))
@@ -256,11 +272,21 @@ fn whatever_was_changed_is_named_by_file_and_line() {
     expected.stdout = expected.stdout.replace("8, seq 1 to 8", "7, seq 1 to 8");
     assert_eq!(verify(&trail), expected);
 
+    // A key that was given alone has no id, so that it may be the one that is meant.
     let trail = Trail::new();
     let ran = trail.run(&["verify", "-key", &public(&key_of(2)), "@audit.log"]);
     let wrong = "  * audit.log line 7 (seq 7) is a checkpoint that none of the given keys signed: something before it was \
         changed, or a key is missing (its id is 0123456789abcdef)\n";
     assert!(ran.exit == Exit::Changed && ran.stdout.ends_with(wrong), "{ran:?}");
+
+    let trail = Trail::new();
+    trail.change(|lines| {
+        lines[6] = lines[6].replace("\"time\":\"2030-06-01T12:01:00Z", "\"time\":\"2030-06-01T12:00:59Z")
+    });
+    let ran = verify(&trail);
+    let wrong = "  * audit.log line 7 (seq 7) is a checkpoint whose signature is not that of the key 0123456789abcdef: something \
+        before it was changed\n";
+    assert!(ran.exit == Exit::Changed && ran.stdout.contains(wrong), "{ran:?}");
 
     let trail = Trail::new();
     let text = fs::read(trail.path("audit.log")).unwrap();
@@ -277,6 +303,65 @@ fn whatever_was_changed_is_named_by_file_and_line() {
         seq 8 is cut off at the end\n";
     assert!(ran.exit == Exit::Changed && ran.stdout.ends_with(wrong), "{ran:?}");
     assert_eq!(verify(&trail).exit, Exit::Success, "without the head nobody can tell");
+}
+
+#[test]
+fn a_key_that_was_not_given_leaves_the_chain_whole_and_in_doubt() {
+    let told = |stdout: &str, keys: &str| Ran {
+        exit: Exit::Unvouched,
+        stdout: stdout.to_owned(),
+        stderr: format!(
+            "Nothing is wrong with this audit trail as far as it goes, and it is signed with {keys}: give the keys of its \
+             server, which `peering audit key` prints\n"
+        ),
+    };
+    let block = |id: &str, seed| pem_of(id, &key_of(seed));
+    let trail = Trail::new();
+    fs::write(trail.path("other.pem"), block("00000000000000aa", 2)).unwrap();
+    let lines = WHOLE.lines().filter(|line| !line.starts_with("Not signed")).map(|line| format!("{line}\n"));
+    let page = lines.collect::<String>().replace(
+        "seq 1 to 7, until 2030-06-01T12:01:00Z, by 1 checkpoint",
+        "nothing: signed with key 0123456789abcdef, which was not given",
+    );
+    let verify = |trail: &Trail, keys: &str| trail.run(&["verify", "-key", keys, "@audit.log"]);
+    assert_eq!(verify(&trail, "@other.pem"), told(&page, "key 0123456789abcdef, which was not given"));
+
+    // After a rotation, with what was kept before it; and with a second key that nobody gave.
+    let mut out = Vec::new();
+    let mut head = trail.head;
+    for (seconds, id, seed) in [(120, "00000000000000aa", 2), (180, "00000000000000bb", 3)] {
+        head.append(&signed(head, at(seconds), id, &key_of(seed)), &mut out).unwrap();
+    }
+    trail.change(|lines| lines.extend(String::from_utf8(out).unwrap().lines().map(str::to_owned)));
+    let later = WHOLE.replace("8, seq 1 to 8", "10, seq 1 to 10").replace("12:01:01Z", "12:03:00Z");
+    let other = "others are signed with keys 00000000000000aa and 00000000000000bb, which were not given";
+    let page = later.replace("by 1 checkpoint", &format!("by 1 checkpoint; {other}")).replace(
+        "1 line after that is chained, and not yet signed",
+        "3 lines after that are chained, and not signed with a key that was given",
+    );
+    let keys = "keys 00000000000000aa and 00000000000000bb, which were not given";
+    assert_eq!(verify(&trail, "@key.pem"), told(&page, keys));
+    let all = [("0123456789abcdef", 1), ("00000000000000aa", 2), ("00000000000000bb", 3)];
+    fs::write(trail.path("all.pem"), all.map(|(id, seed)| block(id, seed)).concat()).unwrap();
+    let page = WHOLE.lines().filter(|line| !line.starts_with("Not signed")).map(|line| format!("{line}\n"));
+    let page = page.collect::<String>().replace("8, seq 1 to 8", "10, seq 1 to 10").replace("12:01:01Z", "12:03:00Z");
+    let page = page.replace(
+        "seq 1 to 7, until 2030-06-01T12:01:00Z, by 1 checkpoint",
+        "seq 1 to 10, until 2030-06-01T12:03:00Z, by 3 checkpoints",
+    );
+    assert_eq!(verify(&trail, "@all.pem"), succeeded(&page));
+}
+
+#[test]
+fn the_time_of_a_trail_is_that_of_its_earliest_and_its_latest_line() {
+    let trail = Trail::new();
+    // What waited in the store is older than the line that says that the server started.
+    let (mut head, mut out) = (trail.head, Vec::new());
+    head.append(&of_token(-30, "token_generated"), &mut out).unwrap();
+    trail.change(|lines| lines.push(String::from_utf8(out).unwrap().trim_end().to_owned()));
+    let ran = trail.run(&["verify", "-key", "@key.pem", "@audit.log"]);
+    let times = "Time:         2030-06-01T11:59:30Z to 2030-06-01T12:01:01Z\n";
+    assert!(ran.stdout.contains(times), "{}", ran.stdout);
 }
 
 #[test]
@@ -357,6 +442,50 @@ Peer:   west (peering 77777777-2222-4333-8444-555555555555)
 }
 
 #[test]
+fn a_peer_s_story_has_the_lines_that_name_its_peering_alone() {
+    let trail = Trail::new();
+    let refused = |peering: &str, cause: &'static str| Entry {
+        outcome: Outcome::Refused,
+        cause: Some(cause.into()),
+        peering: Some(peering.parse().unwrap()),
+        ..Entry::new(at(70), event::REFUSED)
+    };
+    let (mut head, mut out) = (Head { seq: 0, hash: LineHash::NONE }, Vec::new());
+    head.append(&refused(PEERING, "stream_secret_wrong"), &mut out).unwrap();
+    head.append(&refused(NEWER, "no_secrets"), &mut out).unwrap();
+    // Another peer's name on the same id is another peer's line.
+    head.append(&Entry { peer: Some("north".to_owned()), ..refused(PEERING, "ended") }, &mut out).unwrap();
+    let lines = String::from_utf8(out).unwrap();
+    // In front, as in a file whose beginning was rotated away.
+    trail.change(|kept| drop(kept.splice(0..0, lines.lines().map(str::to_owned))));
+    let ran = trail.run(&["show", "-peer", "west", "@audit.log"]);
+    assert!(ran.stdout.contains("  refused (stream secret wrong)\n"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("no secrets") && !ran.stdout.contains("(ended)"), "{}", ran.stdout);
+    let ran = trail.run(&["show", "-peer", "west", "-format", "json", "@audit.log"]);
+    assert!(ran.stdout.lines().next().unwrap().contains("stream_secret_wrong"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_token_s_story_has_what_its_dialer_did() {
+    let trail = Trail::new();
+    let (mut head, mut out) = (trail.head, Vec::new());
+    head.append(&of_token(62, "establish_begun"), &mut out).unwrap();
+    let failed =
+        Entry { outcome: Outcome::Failed, cause: Some("unavailable".into()), ..of_token(63, "establish_failed") };
+    head.append(&failed, &mut out).unwrap();
+    head.append(&of_token(64, "established"), &mut out).unwrap();
+    trail.change(|lines| lines.extend(String::from_utf8(out).unwrap().lines().map(str::to_owned)));
+    let ran = trail.run(&["show", "-token", TOKEN, "@audit.log"]);
+    let told: Vec<&str> = ran.stdout.lines().rev().take(3).map(|line| line.split("Z  ").last().unwrap()).collect();
+    let expected = [
+        "established from 192.0.2.7",
+        "establish failed (unavailable) from 192.0.2.7",
+        "establish begun from 192.0.2.7",
+    ];
+    assert_eq!(told, expected, "{}", ran.stdout);
+}
+
+#[test]
 fn the_key_and_the_head_are_asked_of_the_server() {
     let body = r#"[{"ID":"0123456789abcdef","Current":true,"PublicKey":"QUJD"},{"ID":"fedcba9876543210","Current":false,"PublicKey":"REVG"}]"#;
     let server = Mock::always(200, body);
@@ -395,6 +524,20 @@ fn the_key_comes_from_a_keyring_and_the_head_from_a_store_that_nobody_has_open()
     let message = format!("Error opening the store: {place} holds no store");
     assert_eq!(peering(&["audit", "head", "-data-dir", &place], &[]), failed(&message));
     assert!(!std::path::Path::new(&place).join("store.sqlite").exists(), "asking makes none");
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn a_keyring_alone_does_not_say_which_key_signs_now() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let path = directory.path().join("keyring");
+    let entropy = || std::sync::Arc::new(peering_server::entropy::SystemEntropy);
+    drop(peering_server::keyring::Keyring::create(&path, entropy()).unwrap());
+    let ran = peering(&["audit", "key", "-keyring", path.to_str().unwrap()], &[]);
+    let first = ran.stdout.lines().next().unwrap_or_default();
+    assert!(first.starts_with("Key ") && first.ends_with(", the newest, signs from the next start on:"), "{ran:?}");
 }
 
 #[cfg(feature = "server")]

@@ -41,12 +41,22 @@ pub enum Fault {
         /// The line.
         at: Place,
     },
-    /// A checkpoint is not signed by any of the keys given.
+    /// A checkpoint names a key that was given, and is not signed with it.
+    #[error("{at} is a checkpoint whose signature is not that of the key {key}: {} changed", since(*after))]
+    Signature {
+        /// The checkpoint.
+        at: Place,
+        /// Which key it names.
+        key: String,
+        /// The last line that is vouched for.
+        after: Option<u64>,
+    },
+    /// A checkpoint is not signed by any of the keys given, and whether the one that it names is among them is not known.
     #[error(
         "{at} is a checkpoint that none of the given keys signed: {} changed, or a key is missing (its id is {key})",
         since(*after)
     )]
-    Signature {
+    Unsure {
         /// The checkpoint.
         at: Place,
         /// Which key it names.

@@ -32,4 +32,4 @@ pub use chain::{Head, HeadError, LineHash, checkpoint_message};
 pub use entry::{Entry, Outcome, event};
 pub use fault::Fault;
 pub use place::Place;
-pub use verify::{HeadCheck, LINE_BYTES_MAX, Line, LineError, Mark, Report, Signatures, Verifier};
+pub use verify::{HeadCheck, LINE_BYTES_MAX, Line, LineError, Mark, Report, Signatures, Signer, Verifier};

@@ -21,9 +21,15 @@ fn signed(message: &[u8]) -> Vec<u8> {
     Sha256::new().chain_update(b"known to the server alone").chain_update(message).finalize().to_vec()
 }
 
-fn is_signed(message: &[u8], signature: &[u8]) -> bool {
-    signed(message) == signature
+fn is_signed(key: &str, message: &[u8], signature: &[u8]) -> Signer {
+    match (key, signed(message) == signature) {
+        (_, true) => Signer::Known,
+        (KEY, false) => Signer::Nobody,
+        _ => Signer::Unknown,
+    }
 }
+
+const KEY: &str = "0123456789abcdef";
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
@@ -47,7 +53,7 @@ fn written(lines: u64) -> (Vec<Vec<u8>>, Head) {
         if number % 5 == 0 {
             let message = checkpoint_message(head.seq + 1, head.hash, time);
             entry = Entry::new(time, event::CHECKPOINT);
-            entry.key = Some("0123456789abcdef".to_owned());
+            entry.key = Some(KEY.to_owned());
             entry.signature = Some(STANDARD.encode(signed(message.as_bytes())));
         } else {
             entry.token = Some(token(u128::from(number)));
@@ -80,7 +86,9 @@ fn names(fault: &Fault, seq: u64, line: u64) -> bool {
         Fault::Beginning { at } | Fault::Unreadable { at, .. } | Fault::Half { at, .. } => is_it(at),
         Fault::NotTheHead { at } => is_it(at),
         // The checkpoint covers all that comes after the last good one.
-        Fault::Signature { at, after, .. } => at.line >= line && after.is_none_or(|after| after < seq),
+        Fault::Signature { at, after, .. } | Fault::Unsure { at, after, .. } => {
+            at.line >= line && after.is_none_or(|after| after < seq)
+        }
         Fault::CutOff { last, .. } => *last < seq,
         Fault::Empty { from } => *from <= seq,
     }
@@ -114,6 +122,32 @@ fn a_file_that_begins_later_is_vouched_for_from_there() {
     let report = verify(&lines[7..], Some(head));
     assert!(report.is_whole(), "{:?}", report.faults);
     assert_eq!(report.first.unwrap().head.seq, 8);
+}
+
+#[test]
+fn what_an_unknown_key_signed_is_whole_and_not_vouched_for() {
+    let (lines, head) = trail(LINES);
+    let another = |key: &str, _: &[u8], _: &[u8]| if key == "another" { Signer::Known } else { Signer::Unknown };
+    let report = verify_by(Verifier::new(Some(&another), Some(head)), &lines);
+    assert!(report.is_whole() && report.vouched.is_none(), "{:?}", report.faults);
+    assert_eq!((report.checkpoints, report.checkpoints_good), (8, 0));
+    assert_eq!(report.unknown_keys, [KEY]);
+    let nameless = |_: &str, _: &[u8], _: &[u8]| Signer::Unsure;
+    let report = verify_by(Verifier::new(Some(&nameless), Some(head)), &lines);
+    assert!(matches!(&report.faults[0], Fault::Unsure { key, .. } if key == KEY), "{:?}", report.faults);
+}
+
+#[test]
+fn keys_that_nobody_knows_are_named_up_to_a_bound() {
+    let (mut head, mut verifier) = (Head::BEGINNING, Verifier::new(Some(&is_signed), None));
+    for number in 0..100 {
+        let mut line = Vec::new();
+        let (key, signature) = (Some(format!("key{}", number / 2)), Some(STANDARD.encode("x")));
+        head.append(&Entry { key, signature, ..Entry::new(at(number), event::CHECKPOINT) }, &mut line).unwrap();
+        verifier.line(line.strip_suffix(b"\n").unwrap(), true);
+    }
+    let keys = verifier.finish().unknown_keys;
+    assert_eq!((keys.len(), keys[9].as_str()), (10, "key9"));
 }
 
 #[test]

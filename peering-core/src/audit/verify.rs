@@ -20,6 +20,9 @@ const UNSIGNED_MAX: SignedDuration = SignedDuration::from_secs(120);
 /// Most faults that are kept; more are counted. One edited line makes one or two.
 const FAULTS_MAX: usize = 100;
 
+/// Most keys that are named of those that nobody knows: a trail has a handful, and a file may be anything.
+const UNKNOWN_KEYS_MAX: usize = 10;
+
 /// A line as it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Line {
@@ -69,8 +72,22 @@ impl Line {
     }
 }
 
-/// Whoever knows public keys: says whether one of them made a signature.
-pub type Signatures<'a> = &'a dyn Fn(&[u8], &[u8]) -> bool;
+/// Whoever knows public keys: given the id of the key that a checkpoint names, a message and its signature, says who signed.
+pub type Signatures<'a> = &'a dyn Fn(&str, &[u8], &[u8]) -> Signer;
+
+/// Who signed a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signer {
+    /// One of the known keys.
+    Known,
+    /// None of them: the key that is named is known and did not sign this.
+    Nobody,
+    /// None of them, though a known key without an id may be the one that is named.
+    Unsure,
+    /// A key that is not known.
+    Unknown,
+}
 
 /// A line that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +125,16 @@ pub struct Report {
     pub first: Option<Mark>,
     /// The last line.
     pub last: Option<Mark>,
+    /// The earliest and the latest time of a line: what waited in the store is older than the line before it.
+    pub times: Option<(Timestamp, Timestamp)>,
     /// The last checkpoint with a good signature.
     pub vouched: Option<Mark>,
     /// How many checkpoints there are.
     pub checkpoints: u64,
     /// How many of them have a good signature; none if no keys were given.
     pub checkpoints_good: u64,
+    /// Keys that are named by checkpoints and not known, as far as they are told; none of them vouches for anything.
+    pub unknown_keys: Vec<String>,
     /// Lines after the last good checkpoint: chained, and not yet signed.
     pub unsigned: u64,
     /// The first of those.
@@ -174,9 +195,11 @@ impl<'a> Verifier<'a> {
             lines: 0,
             first: None,
             last: None,
+            times: None,
             vouched: None,
             checkpoints: 0,
             checkpoints_good: 0,
+            unknown_keys: Vec::new(),
             unsigned: 0,
             unsigned_since: None,
             head: if head.is_some() { HeadCheck::Missed } else { HeadCheck::NotGiven },
@@ -220,6 +243,8 @@ impl<'a> Verifier<'a> {
         self.report.lines += 1;
         self.report.first.get_or_insert(mark);
         self.report.last = Some(mark);
+        let (earliest, latest) = self.report.times.unwrap_or((mark.time, mark.time));
+        self.report.times = Some((earliest.min(mark.time), latest.max(mark.time)));
         self.report.unsigned += 1;
         self.report.unsigned_since.get_or_insert(mark.time);
         if line.entry.event == event::CHECKPOINT {
@@ -276,18 +301,27 @@ impl<'a> Verifier<'a> {
         let Some(signatures) = self.signatures else { return };
         let message = checkpoint_message(line.seq, line.prev, line.entry.time);
         let signature = line.entry.signature.as_ref().and_then(|text| STANDARD.decode(text).ok());
-        if signature.is_some_and(|signature| signatures(message.as_bytes(), &signature)) {
-            self.report.checkpoints_good += 1;
-            if is_linked {
-                self.report.vouched = Some(mark);
-                self.report.unsigned = 0;
-                self.report.unsigned_since = None;
+        let named = line.entry.key.as_deref().unwrap_or("none");
+        let key = crate::foreign::escaped(named, crate::foreign::SHOWN_CHARACTERS_MAX);
+        let after = self.report.vouched.map(|mark| mark.head.seq);
+        let signer = signature.map_or(Signer::Nobody, |signature| signatures(named, message.as_bytes(), &signature));
+        match signer {
+            Signer::Known => {
+                self.report.checkpoints_good += 1;
+                if is_linked {
+                    self.report.vouched = Some(mark);
+                    self.report.unsigned = 0;
+                    self.report.unsigned_since = None;
+                }
             }
-        } else {
-            let key = line.entry.key.clone().unwrap_or_else(|| "none".to_owned());
-            let key = crate::foreign::escaped(&key, crate::foreign::SHOWN_CHARACTERS_MAX);
-            let after = self.report.vouched.map(|mark| mark.head.seq);
-            self.fault(Fault::Signature { at: place.clone(), key, after });
+            Signer::Unknown => {
+                let keys = &mut self.report.unknown_keys;
+                if keys.len() < UNKNOWN_KEYS_MAX && !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+            Signer::Nobody => self.fault(Fault::Signature { at: place.clone(), key, after }),
+            Signer::Unsure => self.fault(Fault::Unsure { at: place.clone(), key, after }),
         }
     }
 

@@ -70,6 +70,17 @@ pub enum AuditError {
         /// The file.
         path: PathBuf,
     },
+    /// It is the trail of another server.
+    #[error(
+        "the audit log {} is that of another server, {of}, and nothing is added to it: move it away, or \
+         name another file with -audit-log", path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What tells so.
+        of: String,
+    },
     /// Standard output does not take lines.
     #[error("cannot write the audit trail to standard output")]
     Stdout(#[source] io::Error),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use peering_core::audit::{Head, Line, LineHash, event};
 use rustix::process::geteuid;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::back::look_back;
 use super::error::AuditError;
@@ -189,6 +189,10 @@ impl TrailFile {
         self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Adds whole lines. When this returns they are on the disk; after an error nothing of them is.
     pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), AuditError> {
         self.settle()?;
@@ -222,7 +226,11 @@ impl TrailFile {
         }
         let (path, before) = (self.path.display(), self.bytes);
         if bytes < before {
-            info!(%path, before, bytes, "the audit log was cut, as logrotate's copytruncate does; the chain goes on in it");
+            warn!(
+                %path, before, bytes,
+                "the audit log was cut: lines are lost that were not copied before, as logrotate's copytruncate does; the chain goes \
+                 on in it"
+            );
         } else {
             warn!(%path, before, bytes, "somebody else wrote to the audit log");
         }

@@ -1,5 +1,6 @@
 //! Follows the outbox and writes what it finds into the audit trail; signs every minute.
 
+use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use peering_core::audit::{Entry, event};
@@ -186,7 +187,8 @@ impl Auditor {
 
     /// Writes what was refused since the last time, and signs what is not signed yet.
     async fn sign(&mut self) {
-        let refused = self.service.tallies.take(self.service.clock.now());
+        let mut refused = self.service.tallies.take(self.service.clock.now());
+        self.name(&mut refused).await;
         if !refused.is_empty() && !self.add(refused).await {
             return;
         }
@@ -202,6 +204,19 @@ impl Auditor {
             }
             Some(Err(cause)) => self.complain(&cause),
             Some(Ok(false)) | None => {}
+        }
+    }
+
+    /// Gives refusals that know their peering by its id alone our name for the peer, once a minute and not at each of them.
+    async fn name(&self, refused: &mut [Entry]) {
+        let mut names = HashMap::new();
+        for entry in refused.iter_mut().filter(|entry| entry.peer.is_none()) {
+            let Some(id) = entry.peering else { continue };
+            if let hash_map::Entry::Vacant(vacant) = names.entry(id) {
+                // One that was deleted has no name any more, and a store that fails is told elsewhere.
+                vacant.insert(self.service.name_of(&id).await.ok().flatten());
+            }
+            entry.peer = names.get(&id).cloned().flatten().map(|name| name.as_str().to_owned());
         }
     }
 

@@ -1,5 +1,7 @@
 //! A trail alone: what it does about crashes, rotations, full disks and files that are not its own.
 
+mod telling;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -8,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use peering_core::audit::{Entry, Fault, Head, Line, Report, Verifier, event};
+use peering_core::audit::{Entry, Fault, Head, Line, Report, Signer, Verifier, event};
 use peering_core::id::TokenId;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -39,6 +41,7 @@ impl Place {
     fn means(&self) -> Means {
         Means {
             keyring: Arc::clone(&self.keyring),
+            keeps_keys: true,
             clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
             entropy: Arc::new(SystemEntropy),
             node: "s1".to_owned(),
@@ -69,9 +72,10 @@ impl Place {
 pub(crate) fn verify(keyring: &Keyring, paths: &[PathBuf], head: Option<Head>) -> Report {
     use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
     let keys = keyring.public_keys(Label::AuditCheckpoint).unwrap();
-    let signed = |message: &[u8], signature: &[u8]| {
+    let signed = |_: &str, message: &[u8], signature: &[u8]| {
         // The last 32 bytes of the structure are the key itself.
-        keys.iter().any(|key| UnparsedPublicKey::new(&ED25519, &key.spki()[12..]).verify(message, signature).is_ok())
+        let verify = |spki: &[u8]| UnparsedPublicKey::new(&ED25519, &spki[12..]).verify(message, signature);
+        if keys.iter().any(|key| verify(key.spki()).is_ok()) { Signer::Known } else { Signer::Nobody }
     };
     let mut verifier = Verifier::new(Some(&signed), head);
     for path in paths {

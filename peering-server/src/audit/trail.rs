@@ -1,7 +1,8 @@
 //! Which line comes next in an audit trail, and where it is written: the chain over rotations, crashes and full disks.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use peering_core::audit::{Entry, Head, checkpoint_message, event};
+use peering_core::foreign::{SHOWN_CHARACTERS_MAX, escaped};
 use tracing::{error, info, warn};
 
 use super::back::look_back;
@@ -21,10 +23,15 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keyring::{Keyring, Label};
 
+/// Why a start goes on in a new file: the one with the line that the store knows is not there.
+const FILE_MISSING: &str = "file_missing";
+
 /// What a trail works with.
 pub(crate) struct Means {
     /// Signs checkpoints.
     pub(crate) keyring: Arc<Keyring>,
+    /// Whether the keyring outlives the process, so that a trail which it did not sign is not ours.
+    pub(crate) keeps_keys: bool,
     /// Tells the time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Draws the name of a new trail.
@@ -72,8 +79,21 @@ impl Trail {
         let mut file = path.as_deref().map(TrailFile::open).transpose()?;
         let found = file.as_mut().map(TrailFile::recover).transpose()?.unwrap_or_default();
         let Found { mut last, dropped_bytes } = found;
+        if let (Some(file), Some(last), None, true) = (&file, last, kept, means.keeps_keys)
+            && let Some(of) = whose(&means, file, last.head).map_err(|error| file.failed("read", error))?
+        {
+            return Err(AuditError::Foreign { path: file.path().to_owned(), of });
+        }
+        let mut is_missing = false;
         if let (None, Some(path), Some(kept)) = (last, &path, kept) {
             last = TrailFile::predecessor(path, kept);
+            is_missing = last.is_none() && TrailFile::ending_with(path, kept).is_none();
+            if is_missing {
+                let advice = "if it was moved, or lines went elsewhere until now, keep it for `peering audit verify`; after a \
+                    restore it is put back before the start; else look for who could remove it";
+                let path = path.display();
+                error!(%path, expected = kept.seq, advice, "the audit log is not there; the chain goes on in a new one");
+            }
         }
         let head = match (&file, last, kept) {
             (Some(file), Some(last), Some(kept)) => where_it_goes_on(file, last.head, kept)?,
@@ -97,7 +117,8 @@ impl Trail {
         if dropped_bytes > 0 {
             first.push(recovered(dropped_bytes, now));
         }
-        first.push(Entry { node, ..Entry::new(now, event::STARTED) });
+        let cause = is_missing.then_some(Cow::Borrowed(FILE_MISSING));
+        first.push(Entry { node, cause, ..Entry::new(now, event::STARTED) });
         trail.make(&first)?;
         Ok(trail)
     }
@@ -180,13 +201,15 @@ impl Trail {
     pub(super) fn follow_moves(&mut self) -> bool {
         let Some(file) = self.file.as_ref().filter(|file| file.is_moved()) else { return false };
         // What is added to a file that has no name any more, nobody reads.
-        if !file.is_unlinked() {
+        if file.is_unlinked() {
+            warn!(path = %file.path().display(), "the audit log was removed while the server wrote to it; the lines in it are lost");
+        } else {
+            info!(path = %file.path().display(), "the audit log was moved away");
             let signed_off = self.sign().and_then(|_| self.write_file());
             if let Err(cause) = signed_off {
                 warn!(cause = chain(&cause), "the audit log that was moved away could not be signed off");
             }
         }
-        info!("the audit log was moved away, and goes on in a new file");
         self.file = None;
         true
     }
@@ -225,6 +248,7 @@ impl Trail {
             let mut file = TrailFile::open(path)?;
             let dropped_bytes = file.recover()?.dropped_bytes;
             self.file = Some(file);
+            info!(path = %path.display(), "the audit log goes on in a new file");
             if dropped_bytes > 0 {
                 self.make(&[recovered(dropped_bytes, self.means.clock.now())])?;
             }
@@ -241,6 +265,30 @@ impl Trail {
 fn recovered(dropped_bytes: u64, now: Timestamp) -> Entry {
     info!(dropped_bytes, "half a line at the end of the audit log was cut off");
     Entry { dropped_bytes: Some(dropped_bytes), ..Entry::new(now, event::RECOVERED) }
+}
+
+/// Says whose a trail is, if it is another server's, for a store that knows of none: by the key of its last checkpoint, or,
+/// if nothing is signed yet, by the name of the server that wrote it.
+fn whose(means: &Means, file: &TrailFile, last: Head) -> io::Result<Option<String>> {
+    let mut node = None;
+    let key = look_back(file.path(), Some(file), last, |line, _| {
+        node = node.take().or(line.entry.node);
+        if line.entry.event == event::CHECKPOINT {
+            ControlFlow::Break(line.entry.key)
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    let shown = |name: &str| escaped(name, SHOWN_CHARACTERS_MAX);
+    Ok(match (key, node) {
+        (Some(key), _) => {
+            let key = key.unwrap_or_default();
+            let is_ours = means.keyring.ids().any(|id| id.as_str() == key);
+            (!is_ours).then(|| format!("its last checkpoint is signed with the key {}", shown(&key)))
+        }
+        (None, Some(node)) if node != means.node => Some(format!("it is of the server {}", shown(&node))),
+        (None, _) => None,
+    })
 }
 
 /// Decides where a trail goes on. The file wins if it is ahead and has the line that the store knows, itself or in a file

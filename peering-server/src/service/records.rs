@@ -107,7 +107,7 @@ impl Service {
     }
 
     /// Finds the name that belongs to an id.
-    pub(super) async fn name_of(&self, id: &PeeringId) -> Result<Option<PeerName>, ServiceError> {
+    pub(crate) async fn name_of(&self, id: &PeeringId) -> Result<Option<PeerName>, ServiceError> {
         let id_key = key::peering_id(id);
         match self.store.get(&id_key).await? {
             Some(stored) => Ok(Some(decode::<PeerName>(&id_key, &stored.value)?)),

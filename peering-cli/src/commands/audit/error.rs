@@ -71,6 +71,12 @@ pub(crate) enum AuditError {
     /// Nothing is wrong, and nothing vouches for it.
     #[error("Nothing is wrong with this audit trail as far as it goes, and nobody vouches for it")]
     Unvouched,
+    /// A checkpoint is signed with a key that was not given.
+    #[error(
+        "Nothing is wrong with this audit trail as far as it goes, and it is signed with {0}: give the keys of its server, which \
+         `peering audit key` prints"
+    )]
+    UnknownKeys(String),
     /// Lines wait too long for a signature.
     #[error(
         "Nothing is wrong with this audit trail as far as it goes, and its last lines wait too long for a signature"
@@ -81,6 +87,12 @@ pub(crate) enum AuditError {
         "Nothing is wrong with this audit trail as far as it goes, and it begins after the head that was given: give the files before it too"
     )]
     HeadBefore,
+    /// Nobody said that the first line here is not the first of all.
+    #[error(
+        "Nothing is wrong with this audit trail as far as it goes, and it begins at seq {0}: if earlier lines are kept elsewhere, \
+         say so with -from {0}"
+    )]
+    BeginsLate(u64),
     /// The keyring cannot be opened.
     #[cfg(feature = "server")]
     #[error("Error opening the keyring: {}", peering_server::causes::chain(.0))]

@@ -19,7 +19,8 @@ use crate::world::World;
     override_usage = "peering audit key [options]",
     about = "Show the public keys that check the audit trail",
     long_about = "  Show the public halves of the keys that sign the audit trail, in PEM, the
-  current one first. Keep them away from the server: whoever can change the trail
+  current one first; of a keyring that is the newest, with which a running server
+  signs from its next start on. Keep them away from the server: whoever can change the trail
   should not be the one who says what checks it.
 
   Example:
@@ -44,11 +45,20 @@ impl Key {
         match format {
             Format::Json => world.output.json(&keys)?,
             Format::Pretty => {
-                let blocks: Vec<String> = keys.iter().map(block).collect();
+                let blocks: Vec<String> = keys.iter().map(|key| block(key, self.current())).collect();
                 world.output.result(&blocks.join("\n"))?;
             }
         }
         Ok(())
+    }
+
+    /// Says what is true of the current key: of a running server, which may be older than its keyring, a file tells nothing.
+    const fn current(&self) -> &'static str {
+        #[cfg(feature = "server")]
+        if self.keyring.is_some() {
+            return ", the newest, signs from the next start on";
+        }
+        ", signs now"
     }
 
     fn keys(&self, world: &World<'_>) -> Result<Vec<AuditKey>, AuditError> {
@@ -74,7 +84,7 @@ fn of_keyring(path: &std::path::Path) -> Result<Vec<AuditKey>, AuditError> {
 }
 
 /// Words before a block of PEM are passed over by whoever reads it.
-fn block(key: &AuditKey) -> String {
-    let current = if key.is_current { ", signs now" } else { "" };
+fn block(key: &AuditKey, current: &str) -> String {
+    let current = if key.is_current { current } else { "" };
     format!("Key {}{current}:\n{}", key.id, keys::pem(&key.public_key))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use peering_core::audit::Signer;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -18,9 +19,22 @@ const SPKI_BEGINS: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 /// Bytes of an Ed25519 key.
 const KEY_BYTES: usize = 32;
 
+/// What stands before the id of a key in a line before its block.
+const ID_BEGINS: &str = "Key ";
+/// The lines around a key.
+const BLOCK: [&str; 2] = ["-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"];
+
 /// Keys, any of which may have signed.
 #[derive(Debug, Default)]
-pub(super) struct Keys(Vec<[u8; KEY_BYTES]>);
+pub(super) struct Keys(Vec<Key>);
+
+/// A key that was given.
+#[derive(Debug)]
+struct Key {
+    /// Its id, if it was given with one.
+    id: Option<String>,
+    key: [u8; KEY_BYTES],
+}
 
 impl Keys {
     /// Reads what was given.
@@ -37,19 +51,38 @@ impl Keys {
         self.0.is_empty()
     }
 
-    /// Says whether one of the keys made a signature.
-    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.iter().any(|key| UnparsedPublicKey::new(&ED25519, key).verify(message, signature).is_ok())
+    /// Says which of the keys made a signature, given the id of the one that should have.
+    pub(super) fn signer(&self, named: &str, message: &[u8], signature: &[u8]) -> Signer {
+        let signed = |Key { key, .. }: &Key| UnparsedPublicKey::new(&ED25519, key).verify(message, signature).is_ok();
+        if self.0.iter().any(signed) {
+            Signer::Known
+        } else if self.0.iter().any(|key| key.id.as_deref() == Some(named)) {
+            Signer::Nobody
+        } else if self.0.iter().any(|key| key.id.is_none()) {
+            Signer::Unsure
+        } else {
+            Signer::Unknown
+        }
     }
 }
 
-fn of_text(text: &str) -> Option<Vec<[u8; KEY_BYTES]>> {
-    Some(vec![of_spki(&STANDARD.decode(text.trim()).ok()?)?])
+fn of_text(text: &str) -> Option<Vec<Key>> {
+    Some(vec![Key { id: None, key: of_spki(&STANDARD.decode(text.trim()).ok()?)? }])
 }
 
-fn of_file(path: &Path) -> Option<Vec<[u8; KEY_BYTES]>> {
+fn of_file(path: &Path) -> Option<Vec<Key>> {
     let text = bounded::read_text_file(path, KEY_FILE_BYTES_MAX).ok()??;
-    SubjectPublicKeyInfoDer::pem_slice_iter(text.as_bytes()).map(|key| of_spki(&key.ok()?)).collect()
+    let [begins, ends] = BLOCK;
+    let blocks = text.split_inclusive(ends).filter(|block| block.contains(begins));
+    blocks.map(of_block).collect()
+}
+
+/// Reads a block of PEM and the id in the words before it.
+fn of_block(text: &str) -> Option<Key> {
+    let key = of_spki(&SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).ok()?)?;
+    let id = text.lines().rev().find_map(|line| line.strip_prefix(ID_BEGINS));
+    let id = id.map(|line| line.chars().take_while(char::is_ascii_alphanumeric).collect());
+    Some(Key { id, key })
 }
 
 fn of_spki(der: &[u8]) -> Option<[u8; KEY_BYTES]> {
@@ -58,5 +91,6 @@ fn of_spki(der: &[u8]) -> Option<[u8; KEY_BYTES]> {
 
 /// Prints a key as a block of PEM: its base64 fits on one line.
 pub(super) fn pem(base64: &str) -> String {
-    format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----")
+    let [begins, ends] = BLOCK;
+    format!("{begins}\n{base64}\n{ends}")
 }

@@ -31,16 +31,22 @@ fn write_report(out: &mut String, report: &Report, files: &[String], given: &Giv
         (Some(first), Some(last)) => {
             let (from, to) = (first.head.seq, last.head.seq);
             writeln!(out, "Lines:        {}, seq {from} to {to}", report.lines)?;
-            writeln!(out, "Time:         {} to {}", rfc3339_seconds(first.time), rfc3339_seconds(last.time))?;
+            let (earliest, latest) = report.times.unwrap_or((first.time, last.time));
+            writeln!(out, "Time:         {} to {}", rfc3339_seconds(earliest), rfc3339_seconds(latest))?;
         }
         _ => writeln!(out, "Lines:        none")?,
     }
     let chain = match (report.is_whole(), report.first) {
         (false, _) => "broken, see below".to_owned(),
         (true, Some(first)) if first.head.seq > 1 => {
-            let before =
-                if given.from { "none that should be here is missing" } else { "what came before is not here" };
-            format!("whole from seq {} on; {before}", first.head.seq)
+            let seq = first.head.seq;
+            let before = if given.from {
+                "none that should be here is missing".to_owned()
+            } else {
+                let are = if seq == 2 { "seq 1 is".to_owned() } else { format!("seq 1 to {} are", seq - 1) };
+                format!("{are} not here: give -from {seq} if they are kept elsewhere")
+            };
+            format!("whole from seq {seq} on; {before}")
         }
         (true, _) => "whole".to_owned(),
     };
@@ -48,8 +54,10 @@ fn write_report(out: &mut String, report: &Report, files: &[String], given: &Giv
     writeln!(out, "Vouched for:  {}", vouched(report, given.keys))?;
     if let Some(since) = report.unsigned_since.filter(|_| report.vouched.is_some()) {
         let (lines, are) = if report.unsigned == 1 { ("line", "is") } else { ("lines", "are") };
-        writeln!(out, "Not signed:   {} {lines} after that {are} chained, and not yet signed", report.unsigned)?;
-        if report.is_overdue() {
+        let is_known = report.unknown_keys.is_empty();
+        let signed = if is_known { "not yet signed" } else { "not signed with a key that was given" };
+        writeln!(out, "Not signed:   {} {lines} after that {are} chained, and {signed}", report.unsigned)?;
+        if is_known && report.is_overdue() {
             let since = rfc3339_seconds(since);
             writeln!(
                 out,
@@ -79,8 +87,21 @@ fn write_report(out: &mut String, report: &Report, files: &[String], given: &Giv
     Ok(())
 }
 
+/// Names the keys that signed and were not given.
+pub(super) fn unknown_keys(report: &Report) -> Option<String> {
+    match report.unknown_keys.as_slice() {
+        [] => None,
+        [key] => Some(format!("key {key}, which was not given")),
+        [keys @ .., last] => Some(format!("keys {} and {last}, which were not given", keys.join(", "))),
+    }
+}
+
 fn vouched(report: &Report, has_keys: bool) -> String {
+    let unknown = unknown_keys(report);
     let Some(vouched) = report.vouched else {
+        if let (Some(keys), 0) = (unknown, report.checkpoints_good) {
+            return format!("nothing: signed with {keys}");
+        }
         return match (has_keys, report.checkpoints, report.checkpoints_good) {
             (false, ..) => "nothing: no key was given, see `peering audit key`".to_owned(),
             (true, 0, _) => "nothing: there is no checkpoint".to_owned(),
@@ -95,7 +116,8 @@ fn vouched(report: &Report, has_keys: bool) -> String {
     };
     if report.is_whole() {
         let first = report.first.map_or(1, |first| first.head.seq);
-        format!("seq {first} to {seq}, until {time}, by {count}")
+        let others = unknown.map(|keys| format!("; others are signed with {keys}")).unwrap_or_default();
+        format!("seq {first} to {seq}, until {time}, by {count}{others}")
     } else {
         format!("nothing as a whole; the last good one of {count} is seq {seq}, of {time}")
     }

@@ -1,11 +1,12 @@
 //! `peering audit show`: the story of one token, or of one peer.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use peering_core::audit::{Entry, Line, Outcome};
-use peering_core::id::TokenId;
+use peering_core::id::{PeeringId, TokenId};
 
 use crate::commands::audit::error::AuditError;
 use crate::commands::audit::files::{self, Event};
@@ -20,8 +21,9 @@ use crate::world::World;
     override_usage = "peering audit show [options] FILE...",
     about = "Tell the story of one token or one peer",
     long_about = "  Tell what the audit trail has about one peering token, or about one peer: who
-  did what, when and from where. Whether that can be believed is another question:
-  `peering audit verify` answers it.
+  did what, when and from where. Refusals of streams name the peering, and are in
+  the story of the peer, not of the token. Whether all that can be believed is
+  another question: `peering audit verify` answers it.
 
   Example:
 
@@ -50,11 +52,42 @@ enum Whose {
     Peer(String),
 }
 
-impl Whose {
-    fn is_in(&self, entry: &Entry) -> bool {
-        match self {
-            Self::Token(token) => entry.concerns(*token),
-            Self::Peer(name) => entry.peer.as_deref() == Some(name),
+/// Collects a story.
+struct Story {
+    whose: Whose,
+    /// Lines that are part of it, or may be: those that name a peering and no peer.
+    lines: Vec<(Line, String)>,
+    /// Peerings that have, or had, the peer's name.
+    peerings: HashSet<PeeringId>,
+}
+
+impl Story {
+    fn of(whose: Whose) -> Self {
+        Self { whose, lines: Vec::new(), peerings: HashSet::new() }
+    }
+
+    fn read(&mut self, line: Line, text: &[u8]) {
+        let entry = &line.entry;
+        let is_kept = match &self.whose {
+            Whose::Token(token) => entry.concerns(*token),
+            Whose::Peer(name) if entry.peer.as_deref() == Some(name) => {
+                self.peerings.extend(entry.peering);
+                true
+            }
+            Whose::Peer(_) => entry.peer.is_none() && entry.peering.is_some(),
+        };
+        if is_kept {
+            self.lines.push((line, String::from_utf8_lossy(text).into_owned()));
+        }
+    }
+
+    /// Leaves out the lines of other peerings. The line that tells a peering's name may come after the one that lacks it.
+    fn end(&mut self) {
+        let Self { whose, lines, peerings } = self;
+        if matches!(whose, Whose::Peer(_)) {
+            let is_named =
+                |entry: &Entry| entry.peer.is_some() || entry.peering.is_some_and(|id| peerings.contains(&id));
+            lines.retain(|(line, _)| is_named(&line.entry));
         }
     }
 }
@@ -69,15 +102,16 @@ impl Show {
             (None, Some(peer)) => Whose::Peer(peer.clone()),
             _ => return Err(AuditError::Whose),
         };
-        let (mut story, mut unread) = (Vec::new(), 0_u64);
+        let (mut story, mut unread) = (Story::of(whose), 0_u64);
         files::each_line(&self.files, world, |event| {
             let Event::Line(bytes, _) = event else { return };
             match Line::parse(bytes) {
-                Ok(line) if whose.is_in(&line.entry) => story.push((line, String::from_utf8_lossy(bytes).into_owned())),
-                Ok(_) => {}
+                Ok(line) => story.read(line, bytes),
                 Err(_) => unread += 1,
             }
         })?;
+        story.end();
+        let Story { whose, lines: story, .. } = story;
         if story.is_empty() {
             return Err(match whose {
                 Whose::Token(token) => AuditError::TokenAbsent(token.to_string()),

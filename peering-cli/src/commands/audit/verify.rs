@@ -25,13 +25,14 @@ use crate::world::World;
   cut off at the end are found with -head alone.
 
   If the first line is not number 1, nobody can tell from these files whether
-  earlier ones were taken away: say with -from where the files that are kept
-  begin, and lines that are missing at the beginning are found too.
+  earlier ones were taken away, and the trail is in doubt: say with -from where
+  the files that are kept begin, and lines that are missing there are found too.
 
   The exit code is 0 if nothing is wrong and a key vouches for it, 4 if nothing is
-  wrong and it is in doubt: no key vouches for it, lines wait too long for a
-  signature, or the head is older than the first line; 5 if something is wrong, 1
-  if it could not be found out.
+  wrong and it is in doubt: no key vouches for it, a key that signed was not given,
+  lines wait too long for a signature, the head is older than the first line, or
+  that is not number 1 and -from is not given; 5 if something is wrong, 1 if it
+  could not be found out.
 
   Example:
 
@@ -67,7 +68,7 @@ impl Verify {
         let keys = Keys::read(&self.key)?;
         let head = self.head.as_deref().map(str::parse).transpose().map_err(AuditError::BadHead)?;
         let from = self.from.as_deref().map(line_number).transpose()?;
-        let signed = |message: &[u8], signature: &[u8]| keys.signed(message, signature);
+        let signed = |key: &str, message: &[u8], signature: &[u8]| keys.signer(key, message, signature);
         let mut verifier = Verifier::new((!keys.is_empty()).then_some(&signed), head);
         if let Some(seq) = from {
             verifier = verifier.beginning_at(seq);
@@ -89,14 +90,17 @@ impl Verify {
         if !report.is_whole() {
             return Err(AuditError::Changed);
         }
-        if report.vouched.is_none() {
+        let late = report.first.map(|first| first.head.seq).filter(|seq| *seq > 1 && from.is_none());
+        if let Some(keys) = page::unknown_keys(&report) {
+            Err(AuditError::UnknownKeys(keys))
+        } else if report.vouched.is_none() {
             Err(AuditError::Unvouched)
         } else if report.is_overdue() {
             Err(AuditError::Overdue)
         } else if report.head == HeadCheck::Before {
             Err(AuditError::HeadBefore)
         } else {
-            Ok(())
+            late.map_or(Ok(()), |seq| Err(AuditError::BeginsLate(seq)))
         }
     }
 }

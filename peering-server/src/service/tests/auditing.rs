@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peering_core::audit::Line;
+use peering_core::id::PeeringId;
 use peering_core::transition::Origin;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -21,6 +22,7 @@ use crate::bounds::{
 use crate::entropy::SystemEntropy;
 use crate::service::Service;
 use crate::service::outbox::Consumer;
+use crate::service::refusals::Refused;
 use crate::store::key;
 
 /// A bench with a place for a trail.
@@ -52,6 +54,7 @@ impl Desk {
         let (stop, look) = (CancellationToken::new(), Arc::new(Notify::new()));
         let means = Means {
             keyring: Arc::clone(&self.bench.keyring),
+            keeps_keys: true,
             clock: Arc::clone(&self.bench.clock) as _,
             entropy: Arc::new(SystemEntropy),
             node: "s1".to_owned(),
@@ -319,6 +322,27 @@ async fn refusals_are_told_once_a_minute_with_what_is_known_of_them() {
     );
     let begun = lines.iter().find(|line| line.entry.event == "establish_begun").unwrap();
     assert_eq!(begun.entry.token.map(|token| token.to_string()), foreign.token_id, "the dialer's trail names it too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_stream_is_told_with_the_name_of_the_peer() {
+    let desk = Desk::new();
+    let audited = desk.start().await;
+    let token = audited.service.token("west").await.unwrap();
+    let refused = |peering: &str| Refused {
+        peering: Some(PeeringId::parse(peering).unwrap()),
+        ..Refused::of("stream_secret_wrong", Origin::default())
+    };
+    audited.service.tally(refused(&token.peer_id));
+    audited.service.tally(Refused { source: Some([192, 0, 2, 1].into()), ..refused(&token.peer_id) });
+    let gone = "00000000-0000-4000-8000-000000000000";
+    audited.service.tally(refused(gone));
+    audited.stop().await;
+    let lines = desk.lines();
+    let refused = lines.iter().map(|line| &line.entry).filter(|entry| entry.event == "refused");
+    let told: Vec<_> = refused.map(|entry| (entry.peering.unwrap().to_string(), entry.peer.as_deref())).collect();
+    let count = |id: &str, name| told.iter().filter(|told| told.0 == id && told.1 == name).count();
+    assert_eq!((count(&token.peer_id, Some("west")), count(gone, None)), (2, 1), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
